@@ -1,0 +1,23 @@
+# Everything from outside, in one place. scripts/setup installs it.
+find_package(Threads REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+# MLX comes as a Python wheel in .venv (scripts/setup); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
+if(NOT MLX_DIR AND NOT MLX_ROOT)
+  file(GLOB mlx_candidates ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/mlx)
+  if(mlx_candidates)
+    list(GET mlx_candidates 0 MLX_ROOT)
+  endif()
+endif()
+find_package(MLX CONFIG REQUIRED)
+
+# What every layer that touches arrays links. OpenBLAS comes before MLX so that MLX's cblas_* calls resolve to it and not to
+# the reference BLAS inside the wheel; --no-as-needed keeps it although none of our own code may call it.
+add_library(mlx_vision_mlx INTERFACE)
+if(UNIX AND NOT APPLE)
+  find_library(OPENBLAS_LIBRARY NAMES openblas REQUIRED)
+  target_link_libraries(mlx_vision_mlx INTERFACE -Wl,--push-state,--no-as-needed ${OPENBLAS_LIBRARY} -Wl,--pop-state)
+endif()
+target_link_libraries(mlx_vision_mlx INTERFACE mlx)
+target_include_directories(mlx_vision_mlx SYSTEM INTERFACE ${MLX_INCLUDE_DIRS})

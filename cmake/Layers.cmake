@@ -1,0 +1,34 @@
+# One static library per folder of src/, so that a layer's tests link that layer and what it may use, and nothing else.
+
+add_library(mlx_vision_options INTERFACE)
+target_compile_options(mlx_vision_options INTERFACE -Wall -Wextra -Wpedantic -Werror)
+target_include_directories(mlx_vision_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+
+# mlx_vision_layer(NAME [LINKS ...]): every .cpp of the current folder.
+function(mlx_vision_layer name)
+  cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(target mlx_vision_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    target_link_libraries(${target} PUBLIC mlx_vision_options ${arg_LINKS})
+    set_property(GLOBAL APPEND PROPERTY MLX_VISION_LAYERS ${target})
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE mlx_vision_options ${arg_LINKS})
+  endif()
+endfunction()
+
+# mlx_vision_test(LAYER [LINKS ...]): tests/LAYER/*_test.cpp in one doctest program.
+function(mlx_vision_test layer)
+  cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${layer} main.cpp ${sources})
+  target_link_libraries(test_${layer} PRIVATE mlx_vision_${layer} ${arg_LINKS})
+  target_include_directories(test_${layer} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(test_${layer} PRIVATE TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
+  add_test(NAME ${layer} COMMAND test_${layer})
+endfunction()

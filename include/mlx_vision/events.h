@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mlx_vision {
+
+enum class FinishReason { stop, length, cancelled };
+
+/// "stop", "length" or "cancelled".
+const char* to_string(FinishReason reason);
+
+struct Usage {
+  int prompt_tokens = 0, completion_tokens = 0, total_tokens = 0;
+};
+
+struct Timings {
+  double load_s = 0, preprocess_s = 0, encode_s = 0, prefill_s = 0, decode_s = 0;
+  double prompt_tps = 0, generation_tps = 0;  ///< tokens per second
+};
+
+struct MemoryUse {
+  std::uint64_t planned_peak_bytes = 0;  ///< what was reckoned before the work; 0 = not planned
+  std::uint64_t peak_bytes = 0;          ///< the high-water mark of MLX's allocator
+};
+
+/// Everything about one finished answer.
+struct Result {
+  std::string model_type;
+  std::string prompt;                    ///< after the chat template, before image expansion
+  std::vector<std::int32_t> input_ids;   ///< after image expansion
+  std::vector<int> image_tokens;         ///< per image
+  std::vector<std::int32_t> output_ids;  ///< the end-of-sequence token is not among them
+  std::string text;
+  FinishReason finish_reason = FinishReason::stop;
+  Usage usage;
+  Timings timings;
+  MemoryUse memory;
+  std::vector<float> first_logits;  ///< `[vocab]`; only with capture_logits
+  std::vector<float>
+      image_features;  ///< `[rows, hidden]`, as they enter the language model; only with capture_logits
+  std::int64_t feature_width = 0;  ///< hidden of image_features
+};
+
+}  // namespace mlx_vision

@@ -1,0 +1,100 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mlx_vision/export.h"
+
+namespace mlx_vision {
+
+/// What becomes of transparency when a picture is converted to RGB. `drop` keeps the stored colours, as
+/// Pillow's convert("RGB"); the others composite on that colour.
+enum class AlphaMode { drop, white, black };
+
+/// Limits that are checked before memory is allocated. Defaults are Pillow's own, or stricter.
+struct DecodeLimits {
+  std::uint64_t file_bytes = 256ull << 20;
+  std::uint64_t pixels = 178'956'970;  ///< width * height; Pillow's error limit
+  int side = 65'535;                   ///< width or height
+  int progressive_scans = 500;         ///< of a JPEG
+};
+
+struct DecodeOptions {
+  AlphaMode alpha = AlphaMode::drop;
+  bool apply_orientation = true;  ///< EXIF, XMP or AVIF orientation
+  DecodeLimits limits = {};
+};
+
+/// What the file said, before conversion.
+struct ImageInfo {
+  std::string
+      format;        ///< "JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF", "HEIC"; "RAW" for pixels
+  std::string mode;  ///< Pillow's name of the stored mode: "RGB", "RGBA", "L", "P", "CMYK", "I;16", …
+  int width = 0;     ///< as stored, before orientation
+  int height = 0;
+  int orientation = 1;  ///< EXIF value, 1..8
+};
+
+enum class PixelFormat { rgb, rgba, gray };
+
+/// Pixels in the caller's memory, 8 bits a channel, rows from the top; not kept after the call.
+struct PixelView {
+  const std::uint8_t* data = nullptr;
+  int width = 0, height = 0;
+  PixelFormat format = PixelFormat::rgb;
+  std::size_t stride = 0;  ///< bytes from row to row; 0 = tightly packed
+};
+
+enum class Filter { nearest, box, bilinear, hamming, bicubic, lanczos };
+
+/// Whose arithmetic a resize reproduces bit by bit. Pillow 13 chooses the pass order by the ratio; up to 12
+/// it was horizontal first; torchvision's uint8 antialias rule uses 16-bit weights.
+enum class ResampleRule { pillow13, pillow12, torchvision };
+
+/// A part of an image in its own pixel coordinates, as Pillow's `box` (float32).
+struct Box {
+  float left = 0, top = 0, right = 0, bottom = 0;
+};
+
+/// An 8-bit RGB picture, tightly packed rows from the top (`[height, width, 3]`). Cheap to copy: copies share
+/// immutable pixels. Safe to use from any thread.
+class MLX_VISION_API Image {
+ public:
+  /// Decodes a file of any supported format, recognised by content.
+  /// @throws MediaError naming the file, what is wrong and where.
+  static Image from_file(const std::filesystem::path& path, const DecodeOptions& options = {});
+  /// Decodes a file held in memory. `name` appears in errors.
+  static Image from_bytes(std::span<const std::byte> bytes, const DecodeOptions& options = {},
+                          const std::string& name = "image");
+  /// Takes pixels; gray is repeated, alpha treated as `alpha` says. @throws MediaError
+  static Image from_pixels(const PixelView& view, AlphaMode alpha = AlphaMode::drop);
+  /// Takes ownership of `width * height * 3` packed RGB bytes. @throws MediaError if the size differs.
+  static Image from_rgb(int width, int height, std::vector<std::uint8_t> rgb);
+
+  int width() const { return width_; }
+  int height() const { return height_; }
+  /// `[height, width, 3]`, packed.
+  std::span<const std::uint8_t> pixels() const { return *pixels_; }
+  const std::uint8_t* row(int y) const { return pixels_->data() + std::size_t(y) * width_ * 3; }
+  const ImageInfo& info() const { return *info_; }
+
+  /// @throws MediaError if a side is below 1 or the box lies outside the image.
+  Image resized(int width, int height, Filter filter, ResampleRule rule = ResampleRule::pillow13,
+                const std::optional<Box>& box = std::nullopt) const;
+
+ private:
+  Image(int width, int height, std::shared_ptr<const std::vector<std::uint8_t>> pixels,
+        std::shared_ptr<const ImageInfo> info)
+      : width_(width), height_(height), pixels_(std::move(pixels)), info_(std::move(info)) {}
+
+  int width_, height_;
+  std::shared_ptr<const std::vector<std::uint8_t>> pixels_;
+  std::shared_ptr<const ImageInfo> info_;
+};
+
+}  // namespace mlx_vision

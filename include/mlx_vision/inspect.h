@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mlx_vision/export.h"
+
+namespace mlx_vision {
+
+/// What a checkpoint folder is, read from its configuration and the headers of its weight files alone.
+struct ModelInfo {
+  std::string model_type;                                  ///< as in config.json
+  std::string family;                                      ///< the family that serves it
+  std::vector<std::pair<std::string, std::string>> sizes;  ///< part → numbers, in words
+  std::string quantization;  ///< default and number of overrides, or "none (bfloat16)"
+  std::string image_rule, prompt_rule;
+  std::int64_t context_length = 0;         ///< 0 = the configuration does not say
+  std::vector<std::string> unread_fields;  ///< paths in config.json that nobody read
+  std::vector<std::pair<std::string, std::uint64_t>>
+      bytes_by_part;  ///< weights as stored: vision, projector, language
+  std::vector<std::string> shards;
+};
+
+/// @throws ConfigError, WeightError
+MLX_VISION_API ModelInfo inspect(const std::filesystem::path& model);
+
+/// The machine and the MLX build, measured now.
+struct DeviceInfo {
+  std::string mlx_version, backend;  ///< backend: "metal", "cuda" or "cpu"
+  std::string device;                ///< name, as MLX or the system reports it
+  std::uint64_t memory_bytes = 0, available_bytes = 0, max_buffer_bytes = 0;  ///< 0 = unknown
+  std::string blas_library;  ///< path of the library that cblas_sgemm resolves to
+  std::string blas_kernel;   ///< what the BLAS says of itself, e.g. "Haswell MAX_THREADS=2"
+  double sgemm_gflops = 0;   ///< float32 product through MLX on its default device
+};
+
+MLX_VISION_API DeviceInfo device_info();
+
+/// `model_type`s that can be loaded, aliases included.
+MLX_VISION_API std::vector<std::string> known_model_types();
+
+}  // namespace mlx_vision

@@ -1,0 +1,75 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+#include "mlx/mlx.h"
+#include "processing/processor.h"
+#include "weights/weights.h"
+
+namespace mlx_vision::models {
+namespace mx = mlx::core;
+
+/// What one answer in progress holds on the device: its prompt, image features, caches and positions.
+/// Made by Model::start; each family may have its own. Engine thread only.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
+  /// Arrays to evaluate after a step so that the graph does not grow.
+  virtual std::vector<mx::array> state() const = 0;
+  /// Bytes held in caches now.
+  virtual std::uint64_t cache_bytes() const = 0;
+
+  int prompt_length = 0;  ///< tokens of the prompt, image rows included
+  int processed = 0;      ///< of those (and, later, of the answer), how many are in the cache
+};
+
+/// A loaded checkpoint as the engine sees it. Immutable after construction. Engine thread only: MLX evaluates
+/// a graph only in the thread that built it.
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  /// One prepared image to the rows that enter the language model, `[rows, hidden]`, lazily.
+  virtual mx::array encode(const processing::ImageInput& image) const = 0;
+
+  /// Begins a sequence from expanded ids and the features of its images, in order.
+  /// @throws RequestError when the number of places in `ids` and of feature rows differ.
+  virtual std::unique_ptr<Sequence> start(std::vector<std::int32_t> ids,
+                                          std::span<const processing::ImageInput> images,
+                                          std::vector<mx::array> features) const = 0;
+
+  /// Runs the next `count` prompt tokens. Returns the logits `[vocab]` that follow the last prompt token when
+  /// the prompt is done, otherwise nothing; evaluate `sequence.state()` after each call.
+  virtual std::optional<mx::array> prefill(Sequence& sequence, int count) const = 0;
+
+  /// Runs one token of each sequence, all past their prompts. ids `[B]` → logits `[B, vocab]`.
+  virtual mx::array decode(const mx::array& ids, std::span<Sequence* const> sequences) const = 0;
+
+  virtual int vocab() const = 0;
+};
+
+/// Everything the rest of the program knows about a family: one constant at the end of its file.
+struct Family {
+  std::string_view model_type;
+  std::span<const std::string_view> aliases = {};
+  processing::PromptRule prompt_rule = processing::PromptRule::image_first;
+  /// End-of-sequence tokens beyond those of config and tokenizer, by text.
+  std::span<const std::string_view> extra_eos = {};
+  weights::NameMap (*names)(const core::ConfigReader& config) = nullptr;
+  std::unique_ptr<Model> (*build)(const core::ConfigReader& config,
+                                  const weights::Weights& weights) = nullptr;
+  std::unique_ptr<processing::ImageProcessor> (*processor)(const processing::ProcessorFiles& files,
+                                                           const processing::ImageLimits& limits) = nullptr;
+};
+
+/// By config.json's model_type, lower-cased. @throws ConfigError listing what is known.
+const Family& find_family(std::string_view model_type);
+std::span<const Family* const> families();
+
+}  // namespace mlx_vision::models

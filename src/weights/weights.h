@@ -1,0 +1,112 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config.h"
+#include "mlx/mlx.h"
+
+namespace mlx_vision::weights {
+namespace mx = mlx::core;
+
+/// How a packed layer is stored. Modes: "affine" (scales and biases in a float type), "mxfp4", "nvfp4",
+/// "mxfp8" (uint8 scales, no biases).
+struct Quantization {
+  int group_size = 64;
+  int bits = 4;
+  std::string mode = "affine";
+};
+
+/// Of convolution kernels: OHWI (MLX), OIHW (torch), or not said, and then the declared shape decides.
+enum class Layout { mlx, torch, unknown };
+
+/// Old prefix → new prefix; the first that fits is applied, at most one per name. Applying a list twice must
+/// change nothing.
+struct Rename {
+  std::string from, to;
+};
+
+struct NameMap {
+  std::vector<Rename> renames;
+  std::vector<std::string> ignored_suffixes;  ///< in some files, used by no one
+  std::vector<std::string> ignored_prefixes;
+  std::string operator()(const std::string& name) const;
+  bool ignored(const std::string& name) const;
+};
+
+/// The tensors of one checkpoint, lazily loaded, and the record of what was asked of them. Problems are
+/// collected while the model is built; finish() reports them all at once. Engine thread only.
+class WeightStore {
+ public:
+  /// Finds and opens the files of a folder; reads headers only. `compute` is the type that floating-point
+  /// tensors are turned into; absent = as stored.
+  /// @throws WeightError: no weights, truncated, an index that names an absent file, an unknown element type.
+  static WeightStore open(const std::filesystem::path& folder, const NameMap& names,
+                          const core::ConfigReader& config, std::optional<mx::Dtype> compute);
+
+  WeightStore(std::unordered_map<std::string, mx::array> tensors, Layout layout, const NameMap& names,
+              const core::ConfigReader& config, std::optional<mx::Dtype> compute = std::nullopt);
+
+  mx::array require(const std::string& name, const mx::Shape& shape);
+  std::optional<mx::array> take(const std::string& name, const mx::Shape& shape);
+  /// A convolution kernel, returned as O…I whatever the file's layout; `shape` is given as O…I (2 or 3
+  /// spatial axes).
+  mx::array require_conv(const std::string& name, const mx::Shape& shape);
+  bool has(const std::string& name) const { return tensors_.contains(name); }
+  Quantization quantization_of(const std::string& module) const;
+  void problem(std::string text) { problems_.push_back(std::move(text)); }
+
+  /// @throws WeightError listing everything missing, mis-shaped, unused or ambiguous.
+  void finish() const;
+  /// All tensors that were taken, to be evaluated at load.
+  std::vector<mx::array> taken() const;
+  Layout layout() const { return layout_; }
+
+ private:
+  mx::array convert(const mx::array& tensor) const;
+
+  std::unordered_map<std::string, mx::array> tensors_;
+  Layout layout_;
+  std::optional<mx::Dtype> compute_;
+  std::set<std::string> taken_;
+  std::vector<std::string> problems_;
+  std::optional<Quantization> default_;
+  std::map<std::string, std::optional<Quantization>> overrides_;
+};
+
+/// A cursor into a WeightStore: cheap to copy, names one module.
+class Weights {
+ public:
+  explicit Weights(WeightStore& store, std::string path = "") : store_(&store), path_(std::move(path)) {}
+
+  Weights operator[](std::string_view name) const { return Weights(*store_, join(name)); }
+  Weights operator[](int index) const { return (*this)[std::to_string(index)]; }
+
+  mx::array require(std::string_view name, const mx::Shape& shape) const {
+    return store_->require(join(name), shape);
+  }
+  mx::array require_conv(std::string_view name, const mx::Shape& shape) const {
+    return store_->require_conv(join(name), shape);
+  }
+  std::optional<mx::array> take(std::string_view name, const mx::Shape& shape) const {
+    return store_->take(join(name), shape);
+  }
+  bool has(std::string_view name) const { return store_->has(join(name)); }
+  Quantization quantization() const { return store_->quantization_of(path_); }
+  void problem(std::string text) const { store_->problem(std::move(text)); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string join(std::string_view name) const {
+    return path_.empty() ? std::string(name) : path_ + "." + std::string(name);
+  }
+  WeightStore* store_;
+  std::string path_;
+};
+
+}  // namespace mlx_vision::weights
