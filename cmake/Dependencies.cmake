@@ -3,6 +3,14 @@ find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 
+# Picture codecs: JPEG, PNG and WebP always.
+find_package(JPEG REQUIRED)
+find_package(ZLIB REQUIRED)
+pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+add_library(mlx_vision_codecs INTERFACE)
+target_link_libraries(mlx_vision_codecs INTERFACE JPEG::JPEG ZLIB::ZLIB PkgConfig::SPNG PkgConfig::WEBP)
+
 # MLX comes as a Python wheel in .venv (scripts/setup); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
 if(NOT MLX_DIR AND NOT MLX_ROOT)
   file(GLOB mlx_candidates ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/mlx)
