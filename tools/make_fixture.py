@@ -39,7 +39,7 @@ VARIANTS = {
 }
 AGREE = 2e-4        # between transformers and mlx-vlm, logits and features, float32
 LEAST_MARGIN, LEAST_TOKENS = 0.01, 8
-PIXEL_BYTES = 24_000  # larger pixel arrays are stored thinned out
+PIXEL_BYTES = 12_000  # larger pixel arrays are stored thinned out
 
 # name, what the user says, pictures. A string goes with the pictures through the family's own rule of placement; a list of
 # messages marks its pictures itself.
@@ -126,7 +126,7 @@ def record(folder: Path, name: str, variant: str, root: Path, pictures: dict[str
         agreement = max(agreement, check_agreement(f"{folder.name} {label}", answer, mlx_answer))
         entry = {"name": label, "user": user if isinstance(user, str) else None, "images": paths,
                  "messages": openai_messages(prepared.messages, paths), "prompt": prepared.prompt, "input_ids": prepared.ids, "image_tokens": prepared.image_tokens,
-                 "arrays": {k: tensors.put(f"{label}/{k}", v, PIXEL_BYTES if variant == "base" else PIXEL_BYTES // 8)
+                 "arrays": {k: tensors.put(f"{label}/{k}", v, PIXEL_BYTES if variant == "base" else PIXEL_BYTES // 4)
                             for k, v in prepared.arrays.items()},
                  "first_logits": tensors.put(f"{label}/first_logits", answer.logits[0])}
         if answer.features is not None:
