@@ -6,8 +6,8 @@
 
 namespace mlx_vision::core {
 
-/// A file that appears under its name only when it is complete: written beside it under a temporary name, then
-/// renamed. Without commit() nothing is left behind. Not for concurrent use.
+/// A file that appears under its name only when it is complete: written beside it under a temporary name,
+/// then renamed. Without commit() nothing is left behind. Not for concurrent use.
 class NewFile {
  public:
   /// @throws RequestError if `path` is there and no regular file, or its folder cannot be written to.
