@@ -1,0 +1,42 @@
+#include "mlx_vision/image.h"
+
+#include <string>
+
+#include "media/resample.h"
+#include "mlx_vision/error.h"
+
+namespace mlx_vision {
+namespace {
+
+void check_size(int width, int height) {
+  const DecodeLimits limits;
+  if (width < 1 || height < 1 || std::uint64_t(width) * std::uint64_t(height) > limits.pixels)
+    throw MediaError("image: expected 1 to " + std::to_string(limits.pixels) + " pixels, got " +
+                     std::to_string(width) + "x" + std::to_string(height));
+}
+
+}  // namespace
+
+Image Image::from_rgb(int width, int height, std::vector<std::uint8_t> rgb) {
+  check_size(width, height);
+  const std::size_t expected = std::size_t(width) * std::size_t(height) * 3;
+  if (rgb.size() != expected)
+    throw MediaError("image: expected " + std::to_string(expected) + " bytes for " + std::to_string(width) +
+                     "x" + std::to_string(height) + " RGB, got " + std::to_string(rgb.size()));
+  ImageInfo info{.format = "RAW", .mode = "RGB", .width = width, .height = height};
+  return Image(width, height, std::make_shared<const std::vector<std::uint8_t>>(std::move(rgb)),
+               std::make_shared<const ImageInfo>(std::move(info)));
+}
+
+Image Image::resized(int width, int height, Filter filter, ResampleRule rule,
+                     const std::optional<Box>& box) const {
+  const bool whole = !box || (box->left == 0 && box->top == 0 && box->right == float(width_) &&
+                              box->bottom == float(height_));
+  if (whole && width == width_ && height == height_) return *this;
+  Image result = from_rgb(
+      width, height, media::resample({pixels_->data(), width_, height_}, {width, height, filter, rule, box}));
+  result.info_ = info_;
+  return result;
+}
+
+}  // namespace mlx_vision

@@ -1,0 +1,74 @@
+#include "media/normalize.h"
+
+#include <string>
+
+#include "mlx_vision/error.h"
+
+namespace mlx_vision::media {
+namespace {
+
+float rescale(int value, RescaleOrder order, double factor) {
+  switch (order) {
+    case RescaleOrder::f32_multiply:
+      return float(value) * float(factor);
+    case RescaleOrder::f32_divide:
+      return float(value) / float(1.0 / factor);
+    case RescaleOrder::hf_pil:
+    case RescaleOrder::f64:
+    case RescaleOrder::fused:
+      break;
+  }
+  return float(double(value) * factor);
+}
+
+float normalize(int value, double mean, double std, RescaleOrder order, double factor) {
+  if (order == RescaleOrder::f64) return float((double(value) / (1.0 / factor) - mean) / std);
+  if (order == RescaleOrder::fused) {
+    const float scaled_mean = float(mean) * float(1.0 / factor),
+                scaled_std = float(std) * float(1.0 / factor);
+    return (float(value) - scaled_mean) / scaled_std;
+  }
+  return (rescale(value, order, factor) - float(mean)) / float(std);
+}
+
+void require_size(const Image& image, std::span<float> out) {
+  if (out.size() != image.pixels().size())
+    throw MediaError("image: expected room for " + std::to_string(image.pixels().size()) + " floats, got " +
+                     std::to_string(out.size()));
+}
+
+}  // namespace
+
+NormalizeTable::NormalizeTable(const Channels& mean, const Channels& std, RescaleOrder order, double factor) {
+  for (std::size_t c = 0; c < 3; ++c)
+    for (int v = 0; v < 256; ++v) table_[c][std::size_t(v)] = normalize(v, mean[c], std[c], order, factor);
+}
+
+NormalizeTable NormalizeTable::rescale_only(RescaleOrder order, double factor) {
+  NormalizeTable table;
+  for (auto& channel : table.table_)
+    for (int v = 0; v < 256; ++v) channel[std::size_t(v)] = rescale(v, order, factor);
+  return table;
+}
+
+void write_planes(const Image& image, const NormalizeTable& table, std::span<float> out) {
+  require_size(image, out);
+  const std::size_t plane = out.size() / 3;
+  const std::uint8_t* in = image.pixels().data();
+  float *r = out.data(), *g = r + plane, *b = g + plane;
+  const auto &tr = table.channel(0), &tg = table.channel(1), &tb = table.channel(2);
+  for (std::size_t i = 0; i < plane; ++i, in += 3) {
+    r[i] = tr[in[0]];
+    g[i] = tg[in[1]];
+    b[i] = tb[in[2]];
+  }
+}
+
+void write_interleaved(const Image& image, const NormalizeTable& table, std::span<float> out) {
+  require_size(image, out);
+  const std::uint8_t* in = image.pixels().data();
+  for (std::size_t i = 0; i < out.size(); i += 3)
+    for (int c = 0; c < 3; ++c) out[i + std::size_t(c)] = table(c, in[i + std::size_t(c)]);
+}
+
+}  // namespace mlx_vision::media
