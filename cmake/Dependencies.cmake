@@ -2,6 +2,8 @@
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
 
 # MLX comes as a Python wheel in .venv (scripts/setup); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
 if(NOT MLX_DIR AND NOT MLX_ROOT)

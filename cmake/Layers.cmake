@@ -8,6 +8,7 @@ target_include_directories(mlx_vision_options INTERFACE ${PROJECT_SOURCE_DIR}/sr
 function(mlx_vision_layer name)
   cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$") # a program's, not the layer's
   set(target mlx_vision_${name})
   if(sources)
     add_library(${target} STATIC ${sources})

@@ -1,0 +1,2 @@
+#include "cli/commands.h"
+namespace mlx_vision::cli { void add_chat(CLI::App&, Action&) {} }
