@@ -14,7 +14,7 @@ namespace mx = mlx::core;
 using namespace mlx_vision;
 
 constexpr int kVocab = 64;
-constexpr int kPoison = 60;  ///< a prompt that holds this token fails in prefill
+constexpr int kPoison = 50;  ///< a prompt that holds this token fails in prefill
 constexpr int kBreak = 61;   ///< decoding this token fails the whole step
 
 /// Written by the engine thread, read by tests.
