@@ -5,7 +5,15 @@ find_package(PkgConfig REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
 
-# MLX comes as a Python wheel in .venv (scripts/setup.sh); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
+# Picture codecs: JPEG, PNG and WebP always.
+find_package(JPEG REQUIRED)
+find_package(ZLIB REQUIRED)
+pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
+pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
+add_library(mlx_vision_codecs INTERFACE)
+target_link_libraries(mlx_vision_codecs INTERFACE JPEG::JPEG ZLIB::ZLIB PkgConfig::SPNG PkgConfig::WEBP)
+
+# MLX comes as a Python wheel in .venv (scripts/setup); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
 if(NOT MLX_ROOT)
   file(GLOB mlx_candidates ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/mlx)
   if(mlx_candidates)
