@@ -34,18 +34,17 @@ int chat(const ChatFlags& flags) {
   conversation.set_system(flags.context.system.value_or(""));
   for (const auto& source : flags.context.images) conversation.attach(load_attachment(source, "--image"));
 
-  ProgressBar bar;
-  Runtime runtime = Runtime::load(flags.model.model, load_options(flags.model, bar.callback()));
-  bar.clear();
+  ProgressBar load_bar;
+  Runtime runtime = Runtime::load(flags.model.model, load_options(flags.model, load_bar.callback()));
+  load_bar.clear();
   const Answer answer = [&](const Request& asked, const TextCallback& on_text) {
     Request request = asked;
+    ProgressBar bar;  // taken away before an error is told, too
     request.progress = bar.callback();
-    Result result = runtime.generate(request, [&](std::string_view text) {
+    return runtime.generate(request, [&](std::string_view text) {
       bar.clear();
       on_text(text);
     });
-    bar.clear();
-    return result;
   };
   const auto lines = options.interactive ? make_line_editor("> ") : make_plain_lines();
   return ChatLoop(answer, std::move(options), std::move(conversation)).run(*lines);
