@@ -3,6 +3,7 @@
 # named again for what they link in turn.
 
 get_property(layers GLOBAL PROPERTY MLX_VISION_LAYERS)
+list(REMOVE_ITEM layers mlx_vision_cli mlx_vision_server)  # programs over the library, not part of it
 list(TRANSFORM layers REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
 
 add_library(mlx_vision SHARED ${objects})

@@ -37,9 +37,9 @@ endif()
 
 set_target_properties(mlx_vision PROPERTIES INSTALL_RPATH ${mlx_runtime})
 install(TARGETS mlx_vision EXPORT mlx-vision)
-if(TARGET mlx_vision_cli)
-  set_target_properties(mlx_vision_cli PROPERTIES INSTALL_RPATH ${here}/../${CMAKE_INSTALL_LIBDIR})
-  install(TARGETS mlx_vision_cli)
+if(TARGET mlx-vision)
+  set_target_properties(mlx-vision PROPERTIES INSTALL_RPATH ${here}/../${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS mlx-vision)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mlx_vision DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 

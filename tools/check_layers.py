@@ -109,10 +109,10 @@ def parameter_count(header):
             if depth == 0:
                 break
         elif char == "," and depth == 1:
-            commas += 1
+            commas, some = commas + some, False
         elif not char.isspace():
             some = True
-    return commas + 1 if some else 0
+    return commas + some
 
 
 def functions(text):

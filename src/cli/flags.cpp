@@ -33,16 +33,19 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
   return options;
 }
 
-void add_prompt_flags(CLI::App& app, PromptFlags& flags) {
+void add_context_flags(CLI::App& app, PromptFlags& flags) {
   add_list(app, "--image", flags.images, "Image files (path, file:// or data: URI); several are allowed");
-  add_list(app, "--prompt", flags.prompts, "What to ask; - reads standard input");
   app.add_option("--system", flags.system, "System message");
+  app.add_flag("--enable-thinking", flags.enable_thinking, "Let the chat template ask for thinking");
+}
+
+void add_prompt_flags(CLI::App& app, PromptFlags& flags) {
+  add_list(app, "--prompt", flags.prompts, "What to ask; - reads standard input");
   app.add_option(
          "--messages", flags.messages,
          "JSON file with OpenAI-style messages whose images are paths, file:// or data: URIs; - reads "
          "standard input")
       ->type_name("FILE");
-  app.add_flag("--enable-thinking", flags.enable_thinking, "Let the chat template ask for thinking");
 }
 
 void add_raw_prompt_flags(CLI::App& app, PromptFlags& flags) {

@@ -36,7 +36,11 @@ struct SamplingFlags {
 
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 void add_prefill_flag(CLI::App& app, ModelFlags& flags);
+/// --image, --system, --enable-thinking
+void add_context_flags(CLI::App& app, PromptFlags& flags);
+/// --prompt, --messages
 void add_prompt_flags(CLI::App& app, PromptFlags& flags);
+/// --raw-prompt, --input-ids
 void add_raw_prompt_flags(CLI::App& app, PromptFlags& flags);
 void add_sampling_flags(CLI::App& app, SamplingFlags& flags);
 

@@ -1,7 +1,9 @@
 #include "mlx_vision/image.h"
 
+#include <fstream>
 #include <string>
 
+#include "media/codec.h"
 #include "media/resample.h"
 #include "mlx_vision/error.h"
 
@@ -15,7 +17,38 @@ void check_size(int width, int height) {
                      std::to_string(width) + "x" + std::to_string(height));
 }
 
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit) {
+  std::error_code error;
+  const std::string name = path.string();
+  if (!std::filesystem::is_regular_file(path, error))
+    throw MediaError(name + ": expected a picture file, got none");
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) throw MediaError(name + ": cannot be read: " + error.message());
+  if (size > limit)
+    throw MediaError(name + ": expected at most " + std::to_string(limit) + " bytes, got " +
+                     std::to_string(size));
+  std::vector<std::byte> bytes(size);
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(size));
+  if (!file || std::uintmax_t(file.gcount()) != size) throw MediaError(name + ": cannot be read");
+  return bytes;
+}
+
 }  // namespace
+
+Image Image::from_bytes(std::span<const std::byte> bytes, const DecodeOptions& options,
+                        const std::string& name) {
+  const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  media::Picture picture = media::decode({data, name, options});
+  return Image(picture.width, picture.height,
+               std::make_shared<const std::vector<std::uint8_t>>(std::move(picture.rgb)),
+               std::make_shared<const ImageInfo>(std::move(picture.info)));
+}
+
+Image Image::from_file(const std::filesystem::path& path, const DecodeOptions& options) {
+  const std::vector<std::byte> bytes = read_file(path, options.limits.file_bytes);
+  return from_bytes(bytes, options, path.string());
+}
 
 Image Image::from_rgb(int width, int height, std::vector<std::uint8_t> rgb) {
   check_size(width, height);

@@ -32,9 +32,9 @@ struct Rename {
 };
 
 struct NameMap {
-  std::vector<Rename> renames;
-  std::vector<std::string> ignored_suffixes;  ///< in some files, used by no one
-  std::vector<std::string> ignored_prefixes;
+  std::vector<Rename> renames = {};
+  std::vector<std::string> ignored_suffixes = {};  ///< in some files, used by no one
+  std::vector<std::string> ignored_prefixes = {};
   std::string operator()(const std::string& name) const;
   bool ignored(const std::string& name) const;
 };

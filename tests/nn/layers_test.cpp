@@ -52,7 +52,8 @@ TEST_CASE("a patch embedding is the convolution it stands for") {
   const auto kernel = mx::random::normal({6, 4, 4, 3}, mx::float32, 0, 1, mx::random::key(1));
   const auto pixels = mx::random::normal({2, 3, 10, 13}, mx::float32, 0, 1, mx::random::key(2));  // not multiples of 4
   WeightStore store({{"p.weight", kernel}}, Layout::mlx, {}, config("{}"));
-  const PatchEmbed embed(Weights(store)["p"], 3, 6, {4, 4}, false);
+  const Weights w(store);
+  const PatchEmbed embed(w["p"], 3, 6, {4, 4}, false);
   const auto expected = mx::flatten(mx::conv2d(mx::transpose(pixels, {0, 2, 3, 1}), kernel, {4, 4}), 1, 2);
   CHECK(difference(embed(to_patches(pixels, 4)), expected) < 1e-4f);
 }
