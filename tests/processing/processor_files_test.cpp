@@ -136,7 +136,7 @@ TEST_CASE("pictures too thin for a rule are refused, not expanded") {
 TEST_CASE("processors describe themselves") {
   CHECK(
       make_qwen_patches(files("{}"), {})->describe() ==
-      "patches of 14 in groups of 2x2, 3136 to 1003520 pixels, bicubic, mean 0.481455 0.457828 0.408211, std "
+      "patches of 14 in groups of 2x2, 3136 to 1003520 pixels, bicubic, mean 0.481455 0.457827 0.408211, std "
       "0.26863 0.261303 0.275777");
   CHECK(make_fixed_square(files("{}", kLlava), {})->describe().starts_with("224x224, centre crop, bicubic"));
   CHECK(make_tiled_longest_edge(files("{}"), {})->describe() ==
