@@ -10,6 +10,7 @@ namespace mlx_vision::media {
 struct TiffEntry {
   unsigned type = 0;
   std::uint64_t count = 0;
+  std::uint64_t offset = 0;  ///< of the values in the file, where they need more than four bytes
 };
 
 /// The entry of `tag` in the first directory; nothing if there is none, and for BigTIFF.

@@ -156,6 +156,11 @@ bool choose_palette(const Source& source, TIFF* tiff, const Tags& tags, TiffForm
                    (tags.extra[0] == 0 || tags.extra[0] == 2) && tags.fill_order == FILLORDER_MSB2LSB;
   if (tags.sample_format != SAMPLEFORMAT_UINT || !(one || two)) return false;
   if (format.mode == "PA") format.alpha = TiffAlpha::plain;
+  // libtiff puts a gray map in the place of one that it cannot read.
+  const auto map = find_tiff_entry(source.bytes, TIFFTAG_COLORMAP);
+  const std::uint64_t values = 3ull << tags.bits, end = map ? map->offset + 2 * values : 0;
+  if (map && (map->type != TIFF_SHORT || map->count != values || end > source.bytes.size()))
+    source.fail("TIFF data are damaged: the colour map cannot be read");
   std::uint16_t *red = nullptr, *green = nullptr, *blue = nullptr;
   if (!TIFFGetField(tiff, TIFFTAG_COLORMAP, &red, &green, &blue))
     source.fail("TIFF data are damaged: no colour map");
