@@ -1,7 +1,9 @@
-# Everything from outside, in one place. scripts/setup installs it.
+# Everything from outside, in one place. scripts/setup.sh installs it.
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
 
 # Picture codecs: JPEG, PNG and WebP always.
 find_package(JPEG REQUIRED)
@@ -31,14 +33,24 @@ endif()
 # Vector kernels with run-time dispatch.
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 
-# MLX comes as a Python wheel in .venv (scripts/setup); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
-if(NOT MLX_DIR AND NOT MLX_ROOT)
+# MLX comes as a Python wheel in .venv (scripts/setup.sh); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
+if(NOT MLX_ROOT)
   file(GLOB mlx_candidates ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/mlx)
   if(mlx_candidates)
     list(GET mlx_candidates 0 MLX_ROOT)
   endif()
 endif()
-find_package(MLX CONFIG REQUIRED)
+if(EXISTS ${MLX_ROOT}/include/cccl)
+  # The CUDA build. Its package file asks for a whole CUDA toolkit, which only MLX's own CUDA sources would need;
+  # the libraries that a program runs with come as wheels beside it.
+  include(${MLX_ROOT}/share/cmake/MLX/MLXTargets.cmake)
+  set(MLX_INCLUDE_DIRS ${MLX_ROOT}/include)
+else()
+  find_package(MLX CONFIG)
+  if(NOT MLX_FOUND)
+    message(FATAL_ERROR "MLX was not found: run scripts/setup.sh (make build does), or name a build with -DMLX_DIR=…")
+  endif()
+endif()
 
 # What every layer that touches arrays links. OpenBLAS comes before MLX so that MLX's cblas_* calls resolve to it and not to
 # the reference BLAS inside the wheel; --no-as-needed keeps it although none of our own code may call it.

@@ -32,12 +32,16 @@ struct Rename {
 };
 
 struct NameMap {
-  std::vector<Rename> renames;
-  std::vector<std::string> ignored_suffixes;  ///< in some files, used by no one
-  std::vector<std::string> ignored_prefixes;
+  std::vector<Rename> renames = {};
+  std::vector<std::string> ignored_suffixes = {};  ///< in some files, used by no one
+  std::vector<std::string> ignored_prefixes = {};
   std::string operator()(const std::string& name) const;
   bool ignored(const std::string& name) const;
 };
+
+/// The files that hold a folder's tensors: what model.safetensors.index.json names, else every *.safetensors
+/// except *consolidated.safetensors. @throws WeightError: none, or one that the index names is absent.
+std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder);
 
 /// The tensors of one checkpoint, lazily loaded, and the record of what was asked of them. Problems are
 /// collected while the model is built; finish() reports them all at once. Engine thread only.
@@ -58,7 +62,15 @@ class WeightStore {
   /// spatial axes).
   mx::array require_conv(const std::string& name, const mx::Shape& shape);
   bool has(const std::string& name) const { return tensors_.contains(name); }
-  Quantization quantization_of(const std::string& module) const;
+  /// How a packed module with `in` inputs is stored: its own entry of the table, else the default. Records a
+  /// problem when the table has none or the group size does not divide `in`.
+  Quantization quantization_of(const std::string& module, int in);
+  /// Every packing that the table names.
+  std::vector<Quantization> quantizations() const;
+  /// Marks a module's tensors as known and without effect on the result.
+  void skip(const std::string& prefix);
+  /// Type of activations: `compute` if one was given, else what most floating tensors are stored in.
+  mx::Dtype activation_dtype() const { return compute_.value_or(stored_); }
   void problem(std::string text) { problems_.push_back(std::move(text)); }
 
   /// @throws WeightError listing everything missing, mis-shaped, unused or ambiguous.
@@ -66,13 +78,17 @@ class WeightStore {
   /// All tensors that were taken, to be evaluated at load.
   std::vector<mx::array> taken() const;
   Layout layout() const { return layout_; }
+  /// All tensors by their renamed names, taken or not.
+  const std::unordered_map<std::string, mx::array>& tensors() const { return tensors_; }
 
  private:
   mx::array convert(const mx::array& tensor) const;
+  void read_quantization(const NameMap& names, const core::ConfigReader& config);
 
   std::unordered_map<std::string, mx::array> tensors_;
   Layout layout_;
   std::optional<mx::Dtype> compute_;
+  mx::Dtype stored_ = mx::float32;
   std::set<std::string> taken_;
   std::vector<std::string> problems_;
   std::optional<Quantization> default_;
@@ -97,7 +113,9 @@ class Weights {
     return store_->take(join(name), shape);
   }
   bool has(std::string_view name) const { return store_->has(join(name)); }
-  Quantization quantization() const { return store_->quantization_of(path_); }
+  Quantization quantization(int in) const { return store_->quantization_of(path_, in); }
+  void skip() const { store_->skip(path_); }
+  mx::Dtype activation_dtype() const { return store_->activation_dtype(); }
   void problem(std::string text) const { store_->problem(std::move(text)); }
   const std::string& path() const { return path_; }
 

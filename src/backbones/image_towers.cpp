@@ -1,0 +1,79 @@
+#include "backbones/image_towers.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mlx_vision::backbones {
+namespace {
+
+struct Defaults {
+  int hidden, layers, heads, mlp_hidden, image, patch;
+  float norm_eps;
+  const char* activation;
+};
+
+nn::VitSpec parse(const core::ConfigReader& c, const Defaults& d) {
+  constexpr int kMaxWidth = 1 << 16, kMaxLayers = 512, kMaxSide = 1 << 14;
+  nn::VitSpec s;
+  s.hidden = c.size_or("hidden_size", d.hidden, 1, kMaxWidth);
+  s.layers = c.size_or("num_hidden_layers", d.layers, 1, kMaxLayers);
+  s.heads = c.size_or("num_attention_heads", d.heads, 1, s.hidden);
+  s.mlp_hidden = c.size_or("intermediate_size", d.mlp_hidden, 1, kMaxWidth);
+  s.image = c.size_or("image_size", d.image, 1, kMaxSide);
+  s.patch = c.size_or("patch_size", d.patch, 1, s.image);
+  s.channels = c.size_or("num_channels", 3, 3, 3);
+  s.norm_eps = c.get_or("layer_norm_eps", d.norm_eps);
+  s.activation = nn::activation_or(c, "hidden_act", d.activation);
+  if (s.hidden % s.heads != 0)
+    c.fail("num_attention_heads", "expected a divisor of hidden_size " + std::to_string(s.hidden));
+  c.ignore({"model_type", "attention_dropout", "initializer_range", "initializer_factor", "projection_dim",
+            "vocab_size", "torch_dtype", "dtype", "vision_use_head", "tie_word_embeddings", "use_base_siglip",
+            "max_image_size", "size"});
+  return s;
+}
+
+}  // namespace
+
+nn::VitSpec clip(const core::ConfigReader& c) {
+  auto s = parse(c, {768, 12, 12, 3072, 224, 32, 1e-5f, "quick_gelu"});
+  s.class_token = true;
+  return s;
+}
+
+nn::VitSpec siglip(const core::ConfigReader& c) {
+  return parse(c, {768, 12, 12, 3072, 224, 16, 1e-6f, "gelu_pytorch_tanh"});
+}
+
+nn::VitSpec idefics3_vision(const core::ConfigReader& c) {
+  return parse(c, {1152, 12, 16, 3072, 224, 32, 1e-6f, "gelu_pytorch_tanh"});
+}
+
+nn::VitSpec image_tower(const core::ConfigReader& c) {
+  const auto type = c.get_or<std::string>("model_type", "clip_vision_model");
+  if (type == "clip_vision_model") return clip(c);
+  if (type == "siglip_vision_model") return siglip(c);
+  c.fail("model_type", "expected clip_vision_model or siglip_vision_model, got " + type);
+}
+
+nn::mx::array bucket_positions(int rows, int columns, int side) {
+  std::vector<float> boundaries;
+  const double step = 1.0 / side;
+  for (int i = 0; i + 1 < side; ++i) boundaries.push_back(float(step + i * step));
+  const auto buckets = [&](int count) {
+    std::vector<int> out(count);
+    const float fraction = 1.0f / float(count);
+    for (int i = 0; i < count; ++i) {
+      const float at = std::min(float(i) * fraction, 1.0f - 1e-6f);
+      out[i] = int(std::upper_bound(boundaries.begin(), boundaries.end(), at) - boundaries.begin());
+    }
+    return out;
+  };
+  const auto y = buckets(rows), x = buckets(columns);
+  std::vector<int> ids;
+  ids.reserve(std::size_t(rows) * columns);
+  for (const int r : y)
+    for (const int c : x) ids.push_back(r * side + c);
+  return nn::mx::array(ids.begin(), {int(ids.size())}, nn::mx::int32);
+}
+
+}  // namespace mlx_vision::backbones

@@ -1,0 +1,21 @@
+#pragma once
+#include "nn/vit.h"
+
+namespace mlx_vision::backbones {
+
+/// CLIP's image tower (arXiv 2103.00020): class token, quick-GELU.
+nn::VitSpec clip(const core::ConfigReader& vision);
+/// SigLIP's image tower (arXiv 2303.15343): no class token, tanh-GELU.
+nn::VitSpec siglip(const core::ConfigReader& vision);
+/// Idefics3's and SmolVLM's SigLIP, whose positions are bucketed fractions; see bucket_positions.
+nn::VitSpec idefics3_vision(const core::ConfigReader& vision);
+
+/// CLIP or SigLIP by `model_type`. @throws ConfigError for another
+nn::VitSpec image_tower(const core::ConfigReader& vision);
+
+/// Rows of a `side` × `side` position table for a picture of `rows` × `columns` patches, each coordinate the
+/// bucket that its fraction of the picture falls into, `[rows * columns]` int32. Follows transformers'
+/// modeling_idefics3.py in float32, where rounding decides which side of a boundary a patch falls on.
+nn::mx::array bucket_positions(int rows, int columns, int side);
+
+}  // namespace mlx_vision::backbones

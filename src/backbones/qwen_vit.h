@@ -1,0 +1,70 @@
+#pragma once
+#include <optional>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "nn/attention.h"
+#include "nn/layers.h"
+
+namespace mlx_vision::backbones {
+namespace mx = mlx::core;
+
+/// Qwen2-VL's image encoder (arXiv 2409.12191) and Qwen2.5-VL's (arXiv 2502.13923).
+struct QwenVitSpec {
+  int hidden = 0, layers = 0, heads = 0, mlp_hidden = 0, out = 0;
+  int patch = 14, temporal_patch = 2, merge = 2, channels = 3;
+  nn::Activation activation = nn::Activation::quick_gelu;  ///< of the two-layer MLP; gated blocks use silu
+  bool gated_rms = false;     ///< Qwen2.5: RMSNorm and SwiGLU in place of LayerNorm and MLP
+  int window = 0;             ///< pixels; 0 = every block sees the whole picture
+  std::set<int> full_blocks;  ///< with windows: blocks that see the whole picture
+};
+
+QwenVitSpec qwen2_vit(const core::ConfigReader& vision);
+QwenVitSpec qwen2_5_vit(const core::ConfigReader& vision);
+
+/// A picture's patches, in merge-block order.
+struct PatchGrid {
+  int frames, rows, columns;
+};
+
+/// The order in which Qwen2.5 visits merged patches so that windows are contiguous, and where each window
+/// ends.
+struct WindowOrder {
+  std::vector<int> order;  ///< of merged patches
+  std::vector<int> ends;   ///< in patches (not merged ones), one past each window's last
+};
+WindowOrder window_order(const PatchGrid& grid, const QwenVitSpec& spec);
+
+class QwenVit {
+ public:
+  QwenVit(const nn::Weights& w, const QwenVitSpec& spec);
+  /// Patches `[frames rows columns, C T p p]` of one picture or video → `[… / merge², out]`.
+  mx::array operator()(const mx::array& patches, const PatchGrid& grid) const;
+
+ private:
+  using Norm = std::variant<nn::LayerNorm, nn::RmsNorm>;
+  struct Rotation {
+    mx::array cos, sin;  ///< `[L, head_dim]` float32
+  };
+  struct Block {
+    Block(const nn::Weights& w, const QwenVitSpec& s);
+    mx::array operator()(const mx::array& x, const Rotation& rotation, std::span<const int> ends) const;
+    Norm norm1, norm2;
+    nn::Linear qkv, proj;
+    std::variant<nn::Mlp, nn::SwiGlu> mlp;
+    int heads;
+  };
+  static Norm make_norm(const nn::Weights& w, const QwenVitSpec& s);
+  static mx::array apply(const Norm& norm, const mx::array& x);
+  mx::array angles(const PatchGrid& grid) const;
+  mx::array merge(const mx::array& x) const;
+
+  QwenVitSpec spec_;
+  nn::PatchEmbed patch_;
+  std::vector<Block> blocks_;
+  Norm merger_norm_;
+  nn::Linear merger_in_, merger_out_;
+};
+
+}  // namespace mlx_vision::backbones

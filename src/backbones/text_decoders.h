@@ -1,0 +1,21 @@
+#pragma once
+#include <string_view>
+
+#include "nn/decoder.h"
+
+namespace mlx_vision::backbones {
+
+/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "qwen2"). Fields that are
+/// absent take transformers' defaults of that type. @throws ConfigError for another type, or a field that
+/// changes the result and is not supported.
+nn::DecoderSpec text_decoder(const core::ConfigReader& text);
+
+/// Qwen2-VL's and Qwen2.5-VL's language model: Qwen2 with multi-axis RoPE. `text` is the folder's
+/// text_config, or config.json itself where the fields stand at the top.
+nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text);
+
+/// Whether the output head is the embedding table. `top` is config.json, `text` its text_config; either may
+/// say so.
+bool tied_head(const core::ConfigReader& top, const core::ConfigReader& text, const nn::Weights& head);
+
+}  // namespace mlx_vision::backbones

@@ -1,0 +1,25 @@
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "mlx_vision/chat.h"
+
+namespace mlx_vision::cli {
+
+/// Where an image is: a file, or the bytes of a file.
+using ImageLocation = std::variant<std::filesystem::path, std::vector<std::byte>>;
+
+/// Understands a path, a file:// URI and a data: URI. `place` names the flag or field in errors.
+/// @throws RequestError for http(s), other hosts and malformed URIs.
+ImageLocation locate_image(const std::string& source, const std::string& place);
+
+/// Reads and decodes. A relative path is looked up in `folder` first, when one is given, then in the working
+/// directory. @throws RequestError as above, MediaError naming `place`.
+ImagePart load_image(const std::string& source, const std::string& place,
+                     const std::filesystem::path& folder = {});
+
+}  // namespace mlx_vision::cli

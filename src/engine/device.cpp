@@ -1,0 +1,106 @@
+#include "engine/device.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "memory/system.h"
+#include "mlx/backend/metal/metal.h"
+#include "mlx/mlx.h"
+
+namespace mlx_vision::engine {
+namespace mx = mlx::core;
+
+namespace {
+
+template <class T>
+std::optional<T> property(const char* name) {
+  const auto& all = mx::device_info(mx::default_device());
+  const auto it = all.find(name);
+  if (it == all.end() || !std::holds_alternative<T>(it->second)) return std::nullopt;
+  return std::get<T>(it->second);
+}
+
+std::string backend() {
+  if (mx::default_device() == mx::Device::cpu) return "cpu";
+  return mx::metal::is_available() ? "metal" : "cuda";
+}
+
+std::uint64_t device_memory() {
+  for (const char* name : {"memory_size", "total_memory"})
+    if (const auto bytes = property<std::size_t>(name)) return *bytes;
+  return memory::system_memory().total;
+}
+
+// MLX's library and this one see the same global symbols, so that the first cblas_sgemm among them is the one
+// that MLX calls.
+void describe_blas(DeviceInfo& out) {
+  void* sgemm = dlsym(RTLD_DEFAULT, "cblas_sgemm");
+  Dl_info where{};
+  if (!sgemm || !dladdr(sgemm, &where) || !where.dli_fname) return;
+  out.blas_library = where.dli_fname;
+  const auto say = [&](const char* name) -> std::string {
+    void* function = dlsym(RTLD_DEFAULT, name);
+    Dl_info from{};
+    // Asked only of the library in use: another OpenBLAS may be loaded beside it.
+    if (!function || !dladdr(function, &from) || from.dli_fbase != where.dli_fbase) return {};
+    const char* text = reinterpret_cast<char* (*)()>(function)();
+    return text ? text : "";
+  };
+  out.blas_kernel = say("openblas_get_config");
+  const std::string core = say("openblas_get_corename");
+  if (!core.empty() && out.blas_kernel.find(core) == std::string::npos)
+    out.blas_kernel.append(out.blas_kernel.empty() ? "" : ", ").append(core);
+}
+
+// Best of a few runs of a 1024-cubed product.
+double measure_sgemm() {
+  constexpr int kSide = 1024, kRuns = 4;
+  const mx::array a = mx::full({kSide, kSide}, 0.5f), b = mx::full({kSide, kSide}, 0.25f);
+  mx::eval(a, b, mx::matmul(a, b));  // the first run compiles kernels and starts threads
+  double best = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    const auto begin = std::chrono::steady_clock::now();
+    mx::eval(mx::matmul(a, b));
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    best = std::max(best, 2.0 * kSide * kSide * kSide / seconds * 1e-9);
+  }
+  return best;
+}
+
+}  // namespace
+
+DeviceInfo describe_device() {
+  DeviceInfo out;
+  out.mlx_version = mx::version();
+  out.backend = backend();
+  out.device = property<std::string>("device_name").value_or("unknown");
+  out.memory_bytes = device_memory();
+  out.available_bytes = available_memory();
+  out.max_buffer_bytes = property<std::size_t>("max_buffer_length").value_or(0);
+  describe_blas(out);
+  out.sgemm_gflops = measure_sgemm();
+  return out;
+}
+
+std::uint64_t available_memory() {
+  if (const auto bytes = property<std::size_t>("free_memory")) return *bytes;
+  const std::uint64_t available = memory::system_memory().available;
+  const auto recommended = property<std::size_t>("max_recommended_working_set_size");
+  if (!recommended) return available;
+  const std::uint64_t active = mx::get_active_memory();
+  return std::min<std::uint64_t>(available, *recommended - std::min<std::uint64_t>(*recommended, active));
+}
+
+void wire_memory() {
+  if (!mx::metal::is_available()) return;
+  if (const auto recommended = property<std::size_t>("max_recommended_working_set_size"))
+    mx::set_wired_limit(*recommended);
+}
+
+}  // namespace mlx_vision::engine

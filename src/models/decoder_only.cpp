@@ -1,0 +1,108 @@
+#include "models/decoder_only.h"
+
+#include <algorithm>
+
+namespace mlx_vision::models {
+
+std::vector<mx::array> DecoderSequence::state() const {
+  std::vector<mx::array> out;
+  for (const auto& layer : cache) layer.append_state(out);
+  return out;
+}
+
+std::uint64_t DecoderSequence::cache_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& layer : cache) sum += layer.bytes();
+  return sum;
+}
+
+std::unique_ptr<DecoderSequence> DecoderOnlyVlm::make_sequence(
+    std::span<const std::int32_t>, std::span<const processing::ImageInput>) const {
+  return std::make_unique<DecoderSequence>();
+}
+
+std::unique_ptr<Sequence> DecoderOnlyVlm::start(std::vector<std::int32_t> ids,
+                                                std::span<const processing::ImageInput> images,
+                                                std::vector<mx::array> features) const {
+  if (ids.empty()) throw RequestError("prompt: expected at least one token, got none");
+  std::vector<int> rows_before{0};
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= vocab())
+      throw RequestError("input_ids[" + std::to_string(i) + "]: expected 0.." + std::to_string(vocab() - 1) +
+                         ", got " + std::to_string(ids[i]));
+    rows_before.push_back(rows_before.back() + (ids[i] == image_token_));
+  }
+  int rows = 0;
+  for (const auto& f : features) rows += f.shape(0);
+  if (rows != rows_before.back())
+    throw RequestError("prompt: " + std::to_string(rows_before.back()) + " places for image rows (token " +
+                       std::to_string(image_token_) + "), the images give " + std::to_string(rows));
+  auto sequence = make_sequence(ids, images);
+  sequence->prompt_length = int(ids.size());
+  sequence->ids = std::move(ids);
+  sequence->rows_before = std::move(rows_before);
+  if (rows > 0) sequence->features = mx::astype(mx::concatenate(std::move(features), 0), decoder_.dtype());
+  sequence->cache = decoder_.new_cache();
+  return sequence;
+}
+
+// Text embeddings with runs of image rows spliced in, `[1, count, hidden]`.
+mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int count) const {
+  const auto text = [&](int from, int to) {
+    return decoder_.embed(mx::array(s.ids.begin() + from, {to - from}, mx::int32));
+  };
+  const int end = begin + count;
+  if (!s.features) return mx::expand_dims(text(begin, end), 0);
+  std::vector<mx::array> runs;
+  for (int at = begin; at < end;) {
+    const bool image = s.ids[at] == image_token_;
+    int to = at + 1;
+    while (to < end && (s.ids[to] == image_token_) == image) ++to;
+    runs.push_back(
+        image ? mx::slice(*s.features, {s.rows_before[at], 0}, {s.rows_before[to], s.features->shape(1)})
+              : text(at, to));
+    at = to;
+  }
+  return mx::expand_dims(runs.size() == 1 ? runs[0] : mx::concatenate(std::move(runs), 0), 0);
+}
+
+nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int, mx::Dtype) const {
+  return decoder_.rope().table_from_offsets(std::vector<int>{begin});
+}
+
+nn::Rope::Table DecoderOnlyVlm::next_positions(std::span<Sequence* const> sequences, mx::Dtype) const {
+  std::vector<int> begin;
+  for (const auto* s : sequences) begin.push_back(s->processed);
+  return decoder_.rope().table_from_offsets(begin);
+}
+
+std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) const {
+  auto& s = static_cast<DecoderSequence&>(sequence);
+  const int begin = s.processed;
+  count = std::min(count, s.prompt_length - begin);
+  nn::DecoderCache* cache = &s.cache;
+  // As the reference, which embeds a prompt whole: with images all of it has the features' type, whatever
+  // this chunk holds.
+  auto embedded = embed_prompt(s, begin, count);
+  if (s.features) embedded = mx::astype(embedded, decoder_.dtype());
+  const auto positions = prompt_positions(s, begin, count, embedded.dtype());
+  const auto h = decoder_(std::move(embedded), positions, {&cache, 1});
+  s.processed += count;
+  if (s.processed < s.prompt_length) return std::nullopt;
+  s.features.reset();
+  const auto last = mx::slice(h, {0, count - 1, 0}, {1, count, h.shape(2)});
+  return mx::flatten(decoder_.logits(last));
+}
+
+mx::array DecoderOnlyVlm::decode(const mx::array& ids, std::span<Sequence* const> sequences) const {
+  const auto embedded = mx::expand_dims(decoder_.embed(ids), 1);
+  const auto positions = next_positions(sequences, embedded.dtype());
+  std::vector<nn::DecoderCache*> caches;
+  for (auto* s : sequences) {
+    caches.push_back(&static_cast<DecoderSequence*>(s)->cache);
+    ++s->processed;
+  }
+  return decoder_.logits(mx::squeeze(decoder_(embedded, positions, caches), 1));
+}
+
+}  // namespace mlx_vision::models

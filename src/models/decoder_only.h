@@ -1,0 +1,59 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "models/model.h"
+#include "nn/decoder.h"
+
+namespace mlx_vision::models {
+
+/// A sequence of a model whose image rows replace placeholder tokens.
+class DecoderSequence : public Sequence {
+ public:
+  std::vector<mx::array> state() const override;
+  std::uint64_t cache_bytes() const override;
+
+  std::vector<std::int32_t> ids;  ///< the prompt, expanded
+  std::optional<mx::array>
+      features;                  ///< rows of all images in order, `[rows, hidden]`; dropped after prefill
+  std::vector<int> rows_before;  ///< `[prompt + 1]`: image rows that precede each prompt token
+  nn::DecoderCache cache;
+};
+
+/// Prefill and decode for families whose image features replace the embeddings of placeholder tokens, over
+/// nn::Decoder.
+class DecoderOnlyVlm : public Model {
+ public:
+  std::unique_ptr<Sequence> start(std::vector<std::int32_t> ids,
+                                  std::span<const processing::ImageInput> images,
+                                  std::vector<mx::array> features) const override;
+  std::optional<mx::array> prefill(Sequence& sequence, int count) const override;
+  mx::array decode(const mx::array& ids, std::span<Sequence* const> sequences) const override;
+  int vocab() const override { return decoder_.spec().vocab; }
+
+ protected:
+  DecoderOnlyVlm(nn::Decoder decoder, int image_token)
+      : decoder_(std::move(decoder)), image_token_(image_token) {}
+
+  const nn::Decoder& decoder() const { return decoder_; }
+  int image_token() const { return image_token_; }
+
+  /// A fresh sequence of the family's own kind; `ids` are checked, the rest is filled by start().
+  virtual std::unique_ptr<DecoderSequence> make_sequence(
+      std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const;
+  /// Positions of prompt tokens begin … begin + count - 1. `dtype` is that of the embedded tokens.
+  virtual nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count,
+                                           mx::Dtype dtype) const;
+  /// Positions of the next token of each sequence.
+  virtual nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const;
+
+ private:
+  mx::array embed_prompt(const DecoderSequence& sequence, int begin, int count) const;
+
+  nn::Decoder decoder_;
+  int image_token_;
+};
+
+}  // namespace mlx_vision::models

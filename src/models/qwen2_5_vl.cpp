@@ -1,0 +1,21 @@
+// Qwen2.5-VL (arXiv 2502.13923). Checkpoints: Qwen/Qwen2.5-VL-3B-Instruct,
+// mlx-community/Qwen2.5-VL-3B-Instruct-4bit.
+#include "models/qwen_vl.h"
+#include "processing/qwen_patches.h"
+
+namespace mlx_vision::models {
+namespace {
+
+std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
+  return build_qwen_vl(backbones::qwen2_5_vit(c.child("vision_config")), c, w);
+}
+
+}  // namespace
+
+constexpr Family kQwen2_5Vl{.model_type = "qwen2_5_vl",
+                            .prompt_rule = processing::PromptRule::image_first,
+                            .names = qwen_vl_names,
+                            .build = build,
+                            .processor = processing::make_qwen_patches};
+
+}  // namespace mlx_vision::models

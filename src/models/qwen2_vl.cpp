@@ -1,0 +1,21 @@
+// Qwen2-VL (arXiv 2409.12191). Checkpoints: Qwen/Qwen2-VL-2B-Instruct,
+// mlx-community/Qwen2-VL-2B-Instruct-4bit.
+#include "models/qwen_vl.h"
+#include "processing/qwen_patches.h"
+
+namespace mlx_vision::models {
+namespace {
+
+std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
+  return build_qwen_vl(backbones::qwen2_vit(c.child("vision_config")), c, w);
+}
+
+}  // namespace
+
+constexpr Family kQwen2Vl{.model_type = "qwen2_vl",
+                          .prompt_rule = processing::PromptRule::text_first,
+                          .names = qwen_vl_names,
+                          .build = build,
+                          .processor = processing::make_qwen_patches};
+
+}  // namespace mlx_vision::models

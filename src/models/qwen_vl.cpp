@@ -1,0 +1,123 @@
+#include "models/qwen_vl.h"
+
+#include <algorithm>
+
+#include "backbones/text_decoders.h"
+#include "models/tensors.h"
+
+namespace mlx_vision::models {
+namespace {
+
+class QwenSequence final : public DecoderSequence {
+ public:
+  MropePositions positions;
+};
+
+backbones::PatchGrid grid_of(const processing::ImageInput& image) {
+  const auto& grid = image.array("image_grid_thw").ints;
+  return {int(grid[0]), int(grid[1]), int(grid[2])};
+}
+
+mx::array axes_to_array(const std::vector<std::int32_t>& values, int columns) {
+  return mx::array(values.begin(), {3, int(values.size()) / 3 / columns, columns}, mx::int32);
+}
+
+}  // namespace
+
+MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_token,
+                               std::span<const backbones::PatchGrid> grids) {
+  MropePositions out;
+  for (auto& axis : out.axes) axis.reserve(ids.size());
+  const auto append = [&](int t, int y, int x) {
+    out.axes[0].push_back(t);
+    out.axes[1].push_back(y);
+    out.axes[2].push_back(x);
+  };
+  int next = 0;
+  std::size_t image = 0;
+  for (std::size_t i = 0; i < ids.size();) {
+    if (ids[i] != image_token || image == grids.size()) {
+      append(next, next, next);
+      ++next;
+      ++i;
+      continue;
+    }
+    const auto& g = grids[image++];
+    for (int t = 0; t < g.frames; ++t)
+      for (int y = 0; y < g.rows; ++y)
+        for (int x = 0; x < g.columns; ++x) append(next + t, next + y, next + x);
+    i += std::size_t(g.frames) * g.rows * g.columns;
+    next += std::max({g.frames, g.rows, g.columns});
+  }
+  out.delta = next - int(ids.size());
+  return out;
+}
+
+QwenVl::QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, int image_token,
+               const nn::Weights& w)
+    : DecoderOnlyVlm(std::move(decoder), image_token),
+      merge_(vision.merge),
+      vision_(w["vision_tower"], vision) {}
+
+mx::array QwenVl::encode(const processing::ImageInput& image) const {
+  return vision_(to_array(image.array("pixel_values")), grid_of(image));
+}
+
+std::unique_ptr<DecoderSequence> QwenVl::make_sequence(std::span<const std::int32_t> ids,
+                                                       std::span<const processing::ImageInput> images) const {
+  std::vector<backbones::PatchGrid> grids;
+  for (const auto& image : images) {
+    const auto g = grid_of(image);
+    grids.push_back({g.frames, g.rows / merge_, g.columns / merge_});
+  }
+  auto sequence = std::make_unique<QwenSequence>();
+  sequence->positions = mrope_positions(ids, image_token(), grids);
+  return sequence;
+}
+
+nn::Rope::Table QwenVl::prompt_positions(const DecoderSequence& sequence, int begin, int count,
+                                         mx::Dtype dtype) const {
+  const auto& axes = static_cast<const QwenSequence&>(sequence).positions.axes;
+  std::vector<std::int32_t> values;
+  for (const auto& axis : axes)
+    values.insert(values.end(), axis.begin() + begin, axis.begin() + begin + count);
+  return decoder().rope().table_from_axes(axes_to_array(values, count), dtype);
+}
+
+nn::Rope::Table QwenVl::next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const {
+  std::vector<std::int32_t> values;
+  for (int axis = 0; axis < 3; ++axis)
+    for (const auto* s : sequences)
+      values.push_back(s->processed + static_cast<const QwenSequence*>(s)->positions.delta);
+  return decoder().rope().table_from_axes(axes_to_array(values, 1), dtype);
+}
+
+weights::NameMap qwen_vl_names(const core::ConfigReader&) {
+  return {.renames = {{"model.language_model.", "language_model.model."},
+                      {"model.visual.", "vision_tower."},
+                      {"visual.", "vision_tower."},
+                      {"model.", "language_model.model."},
+                      {"lm_head.", "language_model.lm_head."}},
+          .ignored_suffixes = {".position_ids", ".rotary_emb.inv_freq"}};
+}
+
+core::ConfigReader qwen_vl_text_config(const core::ConfigReader& c) {
+  return c.is_object("text_config") && c.child("text_config").has("hidden_size") ? c.child("text_config") : c;
+}
+
+std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, const core::ConfigReader& c,
+                                     const nn::Weights& w) {
+  const auto text_config = qwen_vl_text_config(c);
+  auto text = backbones::qwen2_vl_text(text_config);
+  const auto head = w["language_model"]["lm_head"];
+  text.tied_head = backbones::tied_head(c, text_config, head);
+  if (vision.out != text.hidden)
+    c.fail("vision_config", "the encoder gives rows of " + std::to_string(vision.out) +
+                                ", the decoder takes " + std::to_string(text.hidden));
+  c.ignore(
+      {"video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id", "vocab_size"});
+  return std::make_unique<QwenVl>(vision, nn::Decoder(w["language_model"]["model"], head, text),
+                                  c.get_or("image_token_id", 151655), w);
+}
+
+}  // namespace mlx_vision::models

@@ -1,0 +1,53 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backbones/qwen_vit.h"
+#include "models/decoder_only.h"
+
+namespace mlx_vision::models {
+
+/// Positions on three axes (time, height, width) of a prompt with pictures, and what to add to a token's
+/// index after it.
+struct MropePositions {
+  std::array<std::vector<std::int32_t>, 3> axes;  ///< each `[prompt]`
+  int delta = 0;
+};
+
+/// Qwen2-VL's rule (arXiv 2409.12191, §2.1): text advances all axes alike; a picture's rows take its grid's
+/// coordinates, and what follows starts after the largest. `grids` are in merged patches, in prompt order.
+MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_token,
+                               std::span<const backbones::PatchGrid> grids);
+
+/// Qwen2-VL and Qwen2.5-VL: their own ViT, then Qwen2 with multi-axis positions.
+class QwenVl final : public DecoderOnlyVlm {
+ public:
+  QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, int image_token, const nn::Weights& w);
+
+  mx::array encode(const processing::ImageInput& image) const override;
+
+ protected:
+  std::unique_ptr<DecoderSequence> make_sequence(
+      std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const override;
+  nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count,
+                                   mx::Dtype dtype) const override;
+  nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const override;
+
+ private:
+  int merge_;
+  backbones::QwenVit vision_;
+};
+
+/// Names of the original checkpoints, before and since transformers 4.52, to those of the conversions.
+weights::NameMap qwen_vl_names(const core::ConfigReader& config);
+
+/// `text_config` where the folder has one, else config.json itself.
+core::ConfigReader qwen_vl_text_config(const core::ConfigReader& config);
+
+/// Builds either family once its vision numbers are known.
+std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, const core::ConfigReader& config,
+                                     const nn::Weights& w);
+
+}  // namespace mlx_vision::models

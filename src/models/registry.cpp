@@ -1,0 +1,33 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "models/model.h"
+
+namespace mlx_vision::models {
+
+std::span<const Family* const> families() {
+  static constexpr std::array kFamilies = {&kIdefics3, &kLlava, &kQwen2Vl,
+                                           &kQwen2_5Vl};  // one name per family
+  return kFamilies;
+}
+
+const Family& find_family(std::string_view model_type) {
+  std::string wanted(model_type);
+  std::transform(wanted.begin(), wanted.end(), wanted.begin(),
+                 [](unsigned char c) { return char(std::tolower(c)); });
+  std::string known;
+  for (const Family* f : families()) {
+    if (f->model_type == wanted ||
+        std::find(f->aliases.begin(), f->aliases.end(), wanted) != f->aliases.end())
+      return *f;
+    known.append(known.empty() ? "" : ", ").append(f->model_type);
+    for (const auto alias : f->aliases) known.append(", ").append(alias);
+  }
+  throw ConfigError(std::string("config.json.model_type: ")
+                        .append(model_type)
+                        .append(" is not supported; known: ")
+                        .append(known));
+}
+
+}  // namespace mlx_vision::models

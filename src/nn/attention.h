@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "nn/layers.h"
+
+namespace mlx_vision::nn {
+
+enum class Mask {
+  none,
+  causal,  ///< query i of L sees keys 0 … S - L + i
+};
+
+/// Most bytes of scores that one attention may hold at a time, for the calling thread; the default is 1 GiB.
+/// Set once by the engine before it loads a model.
+void set_attention_budget(std::uint64_t bytes);
+std::uint64_t attention_budget();
+
+/// softmax(scale · q kᵀ) v for q `[B, heads, L, d]`, k and v `[B, kv_heads, S, d]`, heads a multiple of
+/// kv_heads. Every attention of the runtime goes through here. Where MLX would materialise scores `[B, heads,
+/// L, S]` beyond the budget, queries are split and each part is evaluated before the next is begun, so that
+/// peak memory does not depend on L; head sizes without a fused kernel are padded where that buys one.
+mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale, Mask mask);
+
+/// The same for one picture (B = 1, no mask) in consecutive blocks that do not see each other: block i is
+/// rows `ends[i-1] … ends[i] - 1` of L = S.
+mx::array block_attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
+                          std::span<const int> ends);
+
+/// `[B, L, heads * d]` → `[B, heads, L, d]`, and back.
+mx::array split_heads(const mx::array& x, int heads);
+mx::array merge_heads(const mx::array& x);
+
+}  // namespace mlx_vision::nn

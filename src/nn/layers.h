@@ -1,0 +1,130 @@
+#pragma once
+#include <optional>
+#include <string_view>
+
+#include "weights/weights.h"
+
+namespace mlx_vision::nn {
+namespace mx = mlx::core;
+using weights::Quantization;
+using weights::Weights;
+
+/// A constant in x's type. `x * 0.5f` would turn a bfloat16 graph into float32: MLX's C++ scalars, unlike
+/// Python's, take part in type promotion.
+inline mx::array scalar(float value, const mx::array& x) { return mx::array(value, x.dtype()); }
+
+/// y = x Wᵀ + b for x `[…, in]`. Dense or quantised is decided per layer by what the file holds; callers
+/// neither know nor care.
+class Linear {
+ public:
+  Linear(const Weights& w, int in, int out, bool bias);
+  mx::array operator()(const mx::array& x) const;
+
+ private:
+  friend class Embedding;
+  struct Params {
+    mx::array weight;  ///< `[out, in]`, or packed `[out, in * bits / 32]` uint32
+    std::optional<mx::array> scales = {}, biases = {}, bias = {};
+    Quantization quant = {};
+  };
+  explicit Linear(Params params) : p_(std::move(params)) {}
+  static Params load(const Weights& w, int in, int out, bool bias);
+  Params p_;
+};
+
+/// A table of rows, dense or quantised; also serves as the output head of models that tie the two.
+class Embedding {
+ public:
+  Embedding(const Weights& w, int count, int width);
+  /// ids `[…]` → rows `[…, width]`. Only the rows asked for are unpacked.
+  mx::array operator()(const mx::array& ids) const;
+  /// The same table as a linear map, `[width] → [count]`.
+  Linear as_linear() const { return Linear(p_); }
+
+ private:
+  Linear::Params p_;
+  mx::Dtype dtype_;
+};
+
+class RmsNorm {
+ public:
+  RmsNorm(const Weights& w, int width, float eps) : weight_(w.require("weight", {width})), eps_(eps) {}
+  mx::array operator()(const mx::array& x) const { return mx::fast::rms_norm(x, weight_, eps_); }
+
+ private:
+  mx::array weight_;
+  float eps_;
+};
+
+class LayerNorm {
+ public:
+  LayerNorm(const Weights& w, int width, float eps)
+      : weight_(w.require("weight", {width})), bias_(w.require("bias", {width})), eps_(eps) {}
+  mx::array operator()(const mx::array& x) const { return mx::fast::layer_norm(x, weight_, bias_, eps_); }
+
+ private:
+  mx::array weight_, bias_;
+  float eps_;
+};
+
+/// A convolution whose stride is its kernel, as one product over flattened patches. The kernel is read in the
+/// file's layout and kept as `[out, channels * (time *) height * width]`, the order in which processors lay
+/// out patches.
+class PatchEmbed {
+ public:
+  /// `kernel`: spatial extents, slowest first, e.g. {14, 14} or {2, 14, 14}.
+  PatchEmbed(const Weights& w, int channels, int out, const mx::Shape& kernel, bool bias);
+  /// `[…, channels * kernel]` → `[…, out]`, in the kernel's type.
+  mx::array operator()(const mx::array& patches) const;
+
+ private:
+  mx::array weight_;
+  std::optional<mx::array> bias_;
+};
+
+/// Pixels `[n, C, H, W]` → patches `[n, (H/p)(W/p), C p p]`, row by row; H and W are cut to multiples of p.
+mx::array to_patches(const mx::array& pixels, int patch);
+
+enum class Activation { gelu, gelu_tanh, quick_gelu, silu };
+
+/// By transformers' name ("gelu", "gelu_pytorch_tanh", "quick_gelu", "silu"…). nullopt = unknown.
+std::optional<Activation> find_activation(std::string_view name);
+
+/// As find_activation on a field of a configuration. @throws ConfigError
+Activation activation_or(const core::ConfigReader& config, std::string_view key, std::string_view fallback);
+
+/// gelu: x Φ(x); gelu_tanh: its tanh approximation (Hendrycks & Gimpel 2016); quick_gelu: x σ(1.702 x).
+mx::array activate(Activation kind, const mx::array& x);
+
+/// The usual two-layer block: fc2(act(fc1(x))), under those names.
+class Mlp {
+ public:
+  struct Spec {
+    int width, hidden;
+    Activation activation;
+  };
+  Mlp(const Weights& fc1, const Weights& fc2, const Spec& s)
+      : fc1_(fc1, s.width, s.hidden, true), fc2_(fc2, s.hidden, s.width, true), activation_(s.activation) {}
+  mx::array operator()(const mx::array& x) const { return fc2_(activate(activation_, fc1_(x))); }
+
+ private:
+  Linear fc1_, fc2_;
+  Activation activation_;
+};
+
+/// down(silu(gate(x)) * up(x)) (Shazeer 2020), under the names gate_proj, up_proj, down_proj.
+class SwiGlu {
+ public:
+  SwiGlu(const Weights& w, int width, int hidden, bool bias)
+      : gate_(w["gate_proj"], width, hidden, bias),
+        up_(w["up_proj"], width, hidden, bias),
+        down_(w["down_proj"], hidden, width, bias) {}
+  mx::array operator()(const mx::array& x) const {
+    return down_(activate(Activation::silu, gate_(x)) * up_(x));
+  }
+
+ private:
+  Linear gate_, up_, down_;
+};
+
+}  // namespace mlx_vision::nn

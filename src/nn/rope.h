@@ -1,0 +1,58 @@
+#pragma once
+#include <array>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "nn/layers.h"
+
+namespace mlx_vision::nn {
+
+/// Rotary position embedding (Su et al. 2021) in half-split pairs, as configurations describe it.
+struct RopeSpec {
+  int head_dim = 0;
+  float theta = 10000;
+  float scale = 1;  ///< of positions: 1 / factor for the "linear" type
+  /// Llama 3.1's rescaling of long wavelengths ("llama3" type).
+  struct Llama3 {
+    float factor, low_freq_factor, high_freq_factor, original_context;
+  };
+  std::optional<Llama3> llama3 = {};
+  /// Frequencies per axis (time, height, width) for multi-axis positions (Qwen2-VL, arXiv 2409.12191); absent
+  /// = one axis.
+  std::optional<std::array<int, 3>> sections = {};
+};
+
+/// Reads rope_theta, rope_scaling and transformers 5's rope_parameters of a text configuration.
+/// @throws ConfigError for a type that is not supported
+RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta);
+
+class Rope {
+ public:
+  explicit Rope(const RopeSpec& spec);
+
+  /// Where the tokens of one step stand; made once per step, used by every layer.
+  struct Table {
+    std::optional<mx::array> offsets = {};        ///< `[B]` int32: one axis, consecutive
+    std::optional<mx::array> cos = {}, sin = {};  ///< `[B, 1, L, head_dim]`: anything else
+  };
+  /// Consecutive tokens; row b of the batch begins at `begin[b]`.
+  Table table_from_offsets(std::span<const int> begin) const;
+  /// positions: int32 `[3, B, L]`; needs `sections`.
+  Table table_from_axes(const mx::array& positions, mx::Dtype dtype) const;
+
+  /// x `[B, heads, L, head_dim]`
+  mx::array operator()(const mx::array& x, const Table& table) const;
+
+ private:
+  RopeSpec spec_;
+  std::optional<mx::array>
+      wavelengths_;  ///< `[head_dim / 2]`, inverse frequencies; only where they are not the plain ones
+  std::optional<mx::array> frequencies_, axis_;  ///< `[head_dim / 2]`: frequency, and which axis drives it
+};
+
+/// x cos + rotate_half(x) sin for x `[…, head_dim]`; cos and sin broadcast to x. In the promoted type of all
+/// three.
+mx::array rotate_half_pairs(const mx::array& x, const mx::array& cos, const mx::array& sin);
+
+}  // namespace mlx_vision::nn

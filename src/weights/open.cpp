@@ -1,0 +1,137 @@
+// Which files hold a checkpoint's tensors, and opening them with hostile content in mind.
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "core/files.h"
+#include "weights/weights.h"
+
+namespace mlx_vision::weights {
+namespace {
+
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the safetensors library's own limit
+constexpr std::uint64_t kMaxIndexBytes = 256ull << 20;
+
+struct Element {
+  const char* name;
+  int bytes;
+};
+constexpr Element kElements[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"U32", 4}, {"U8", 1},  {"I64", 8},
+                                 {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U16", 2}, {"U64", 8}, {"BOOL", 1}};
+
+// A file that is cut off or lies about its tensors is found here, before MLX reads past its end.
+void check_tensor(const std::string& where, const nlohmann::json& entry, std::uint64_t data_bytes) {
+  const auto type = entry.value("dtype", std::string());
+  const auto element = std::find_if(std::begin(kElements), std::end(kElements),
+                                    [&](const Element& e) { return type == e.name; });
+  if (element == std::end(kElements))
+    throw WeightError(where + ": element type " + (type.empty() ? "is missing" : type + " is not supported"));
+  std::uint64_t bytes = std::uint64_t(element->bytes);
+  for (const auto& n : entry.at("shape")) {
+    const auto extent = n.get<std::uint64_t>();
+    if (extent > 0x7fffffffu || (extent != 0 && bytes > data_bytes / extent + 8))
+      throw WeightError(where + ": shape " + entry.at("shape").dump() + " does not fit the file");
+    bytes *= extent;
+  }
+  const auto offsets = entry.at("data_offsets").get<std::vector<std::uint64_t>>();
+  if (offsets.size() != 2 || offsets[1] < offsets[0] || offsets[1] - offsets[0] != bytes)
+    throw WeightError(where + ": expected " + std::to_string(bytes) + " bytes, got offsets " +
+                      entry.at("data_offsets").dump());
+  if (offsets[1] > data_bytes)
+    throw WeightError(where + ": ends at byte " + std::to_string(offsets[1]) +
+                      " of the data, the file holds " + std::to_string(data_bytes) +
+                      "; the file is truncated, download it again");
+}
+
+void check_header(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  std::ifstream in(path, std::ios::binary);
+  std::uint64_t length = 0;
+  char prefix[8] = {};
+  if (!in.read(prefix, 8)) throw WeightError(name + ": expected a safetensors file, got fewer than 8 bytes");
+  std::memcpy(&length, prefix, 8);
+  const std::uint64_t size = std::filesystem::file_size(path);
+  if (length > kMaxHeaderBytes || length > size - 8)
+    throw WeightError(name + ": expected a header of at most " +
+                      std::to_string(std::min(kMaxHeaderBytes, size - 8)) + " bytes, got " +
+                      std::to_string(length) + "; not a safetensors file, or truncated");
+  std::string header(length, '\0');
+  if (!in.read(header.data(), std::streamsize(length))) throw WeightError(name + ": header cannot be read");
+  try {
+    const auto json = nlohmann::json::parse(header);
+    for (const auto& [tensor, entry] : json.items())
+      if (tensor != "__metadata__") check_tensor(name + ": " + tensor, entry, size - 8 - length);
+  } catch (const nlohmann::json::exception& e) {
+    throw WeightError(name + ": header is not valid: " + e.what());
+  }
+}
+
+std::vector<std::filesystem::path> indexed_files(const std::filesystem::path& folder,
+                                                 const std::filesystem::path& index) {
+  const auto reader =
+      core::ConfigReader::from_text(core::read_file(index, kMaxIndexBytes), index.filename().string());
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : reader.child("weight_map").raw().items()) {
+    if (!file.is_string()) reader.fail("weight_map." + tensor, "expected a file name, got " + file.dump());
+    names.insert(file.get<std::string>());
+  }
+  std::vector<std::filesystem::path> out;
+  for (const auto& name : names) {
+    const std::filesystem::path relative(name);
+    if (relative.has_parent_path() || relative.is_absolute())
+      throw WeightError(index.filename().string() + ": expected names of files in the folder itself, got " +
+                        name);
+    if (!std::filesystem::is_regular_file(folder / relative))
+      throw WeightError(index.filename().string() + ": names " + name + ", which is not in " +
+                        folder.string() + "; download it or delete the index");
+    out.push_back(folder / relative);
+  }
+  return out;
+}
+
+std::vector<std::filesystem::path> plain_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_regular_file() && name.ends_with(".safetensors") &&
+        !name.ends_with("consolidated.safetensors"))
+      out.push_back(entry.path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder) {
+  const auto index = folder / "model.safetensors.index.json";
+  auto files = std::filesystem::is_regular_file(index) ? indexed_files(folder, index) : plain_files(folder);
+  if (files.empty()) throw WeightError(folder.string() + ": expected *.safetensors files, found none");
+  return files;
+}
+
+WeightStore WeightStore::open(const std::filesystem::path& folder, const NameMap& names,
+                              const core::ConfigReader& config, std::optional<mx::Dtype> compute) {
+  std::unordered_map<std::string, mx::array> tensors;
+  std::set<std::string> formats;
+  for (const auto& path : weight_files(folder)) {
+    check_header(path);
+    mx::SafetensorsLoad loaded;
+    try {
+      loaded = mx::load_safetensors(path.string());
+    } catch (const std::exception& e) {
+      throw WeightError(path.filename().string() + ": " + e.what());
+    }
+    formats.insert(loaded.second["format"]);
+    for (auto& [name, tensor] : loaded.first)
+      if (!tensors.emplace(name, std::move(tensor)).second)
+        throw WeightError(path.filename().string() + ": " + name + " is also in another file of the folder");
+  }
+  const std::string format = formats.size() == 1 ? *formats.begin() : "";
+  const Layout layout = format == "mlx" ? Layout::mlx : format == "pt" ? Layout::torch : Layout::unknown;
+  return WeightStore(std::move(tensors), layout, names, config, compute);
+}
+
+}  // namespace mlx_vision::weights

@@ -1,0 +1,60 @@
+#include "nn/attention.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+
+using namespace mlx_vision::nn;
+
+namespace {
+
+struct Budget {
+  explicit Budget(std::uint64_t bytes) : before(attention_budget()) { set_attention_budget(bytes); }
+  ~Budget() { set_attention_budget(before); }
+  std::uint64_t before;
+};
+
+mx::array noise(const mx::Shape& shape, int seed) {
+  return mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(seed));
+}
+
+float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
+
+}  // namespace
+
+TEST_CASE("splitting queries changes nothing, for every mask, grouped heads and longer keys") {
+  const auto q = noise({1, 4, 33, 24}, 1), k = noise({1, 2, 50, 24}, 2), v = noise({1, 2, 50, 24}, 3);
+  for (const Mask mask : {Mask::none, Mask::causal}) {
+    const auto whole = attention(q, k, v, 0.2f, mask);
+    for (const std::uint64_t bytes : {1ull, 4ull * 50 * 8 * 7, 4ull * 50 * 8 * 32}) {
+      const Budget budget(bytes);
+      CHECK(difference(attention(q, k, v, 0.2f, mask), whole) < 1e-5f);
+    }
+  }
+}
+
+TEST_CASE("peak memory follows the budget, not the number of tokens") {
+  const int length = 4096;
+  const auto q = noise({1, 2, length, 16}, 1), k = noise({1, 2, length, 16}, 2),
+             v = noise({1, 2, length, 16}, 3);
+  mx::eval(q, k, v);
+  const std::uint64_t whole = 2ull * length * length * 4;  // one copy of all scores
+  const Budget budget(8ull << 20);
+  mx::clear_cache();
+  mx::reset_peak_memory();
+  const auto before = mx::get_active_memory();
+  mx::eval(attention(q, k, v, 0.25f, Mask::causal));
+  CHECK(mx::get_peak_memory() - before < whole / 4);
+}
+
+TEST_CASE("blocks do not see each other") {
+  const auto q = noise({1, 2, 20, 8}, 1), k = noise({1, 2, 20, 8}, 2), v = noise({1, 2, 20, 8}, 3);
+  const std::array ends{4, 8, 12, 15, 20};
+  const auto y = block_attention(q, k, v, 0.3f, ends);
+  int begin = 0;
+  for (const int end : ends) {
+    const auto part = [&](const mx::array& x) { return mx::slice(x, {0, 0, begin, 0}, {1, 2, end, 8}); };
+    CHECK(difference(part(y), attention(part(q), part(k), part(v), 0.3f, Mask::none)) < 1e-6f);
+    begin = end;
+  }
+}
