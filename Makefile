@@ -29,7 +29,7 @@ demo: build
 test: build
 	ctest --preset release -j $(JOBS)
 
-lint:
+lint: build
 	@scripts/setup.sh lint
 	@scripts/lint.sh
 

@@ -8,10 +8,9 @@ pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
 # Picture codecs: JPEG, PNG and WebP always.
 find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)
-pkg_search_module(SPNG REQUIRED IMPORTED_TARGET spng libspng)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 add_library(mlx_vision_codecs INTERFACE)
-target_link_libraries(mlx_vision_codecs INTERFACE JPEG::JPEG ZLIB::ZLIB PkgConfig::SPNG PkgConfig::WEBP)
+target_link_libraries(mlx_vision_codecs INTERFACE JPEG::JPEG ZLIB::ZLIB PkgConfig::WEBP)
 option(MLX_VISION_TIFF "Decode TIFF (libtiff)" ON)
 option(MLX_VISION_AVIF "Decode AVIF (libavif)" ON)
 option(MLX_VISION_HEIF "Decode HEIC (libheif)" OFF)
@@ -30,6 +29,9 @@ if(MLX_VISION_HEIF)
   target_link_libraries(mlx_vision_codecs INTERFACE PkgConfig::HEIF)
   target_compile_definitions(mlx_vision_codecs INTERFACE MLX_VISION_HAVE_HEIF)
 endif()
+
+# Vector kernels with run-time dispatch.
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 
 # MLX comes as a Python wheel in .venv (scripts/setup.sh); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
 if(NOT MLX_ROOT)

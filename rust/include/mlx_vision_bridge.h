@@ -38,9 +38,13 @@ typedef struct MvTokenizer MvTokenizer;
 typedef struct MvStream MvStream;
 typedef struct MvTemplate MvTemplate;
 
-/* `json`: the text of a tokenizer.json. `changes`: a JSON object with the parts to replace: "normalizer",
- * "pre_tokenizer", "post_processor", "decoder" (null removes the part), "model" (fields that replace the file's) and
- * "added_tokens" (objects as in tokenizer.json; tokens that are new get the next free ids). */
+/* `json`: the text of a tokenizer.json. `changes`: a JSON object; all fields are optional:
+ * - "rebuild": {"normalizer", "pre_tokenizer", "decoder", "model"}: these parts (null: none) and fields of the model
+ *   replace the file's; its added tokens are dropped unless "keep_added_tokens" is true. Without effect on a model that is not BPE.
+ * - "added_tokens": objects as in tokenizer.json, without ids, in order. A token that the vocabulary has keeps its
+ *   id and takes these flags; a new one gets the next free id.
+ * - "special_tokens": likewise, but only those that are no added tokens yet; all of them if "again" is true.
+ * - "template": tokens around the text, whose place is null; replaces the file's post-processor. */
 MvTokenizer* mv_tokenizer_new(const uint8_t* json, size_t json_size, const uint8_t* changes,
                               size_t changes_size, MvText* error);
 void mv_tokenizer_free(MvTokenizer* tokenizer);

@@ -253,7 +253,7 @@ fn dict(source: Option<Value>, kwargs: Kwargs) -> Result<Value, Error> {
     for name in kwargs.args() {
         pairs.push((Value::from(name), kwargs.get::<Value>(name)?));
     }
-    Ok(Value::from_iter(pairs))
+    Ok(Value::from_pairs(pairs))
 }
 
 fn call_method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {

@@ -73,7 +73,7 @@ impl MvTemplate {
         let strftime_now = move |format: &str| strftime(now_seconds, format);
         variables.push(("strftime_now".into(), Value::from_function(strftime_now)));
         let template = self.environment.get_template(NAME)?;
-        template.render(Value::from_iter(variables)).map_err(|e| describe(&e).into())
+        template.render(Value::from_pairs(variables)).map_err(|e| describe(&e).into())
     }
 }
 

@@ -1,8 +1,11 @@
 //! Tokenizer handles: a tokenizer.json text with the parts that a checkpoint's class replaces.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
+use tokenizers::processors::template::{SpecialToken, TemplateProcessing};
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::ffi::{guard, slice, utf8, Fault, MvIds, MvText};
@@ -12,44 +15,103 @@ pub struct MvTokenizer {
     pub inner: Arc<Tokenizer>,
 }
 
-/// Replaces parts of a loaded tokenizer. `changes` may hold `normalizer`, `pre_tokenizer`,
-/// `post_processor`, `decoder` (each as in tokenizer.json, null removes it), `model` (fields that replace
-/// those of the file's model), and `added_tokens` (a list as in tokenizer.json without ids; tokens that the
-/// file lacks get the next free ids).
+/// How a tokenizer differs from its tokenizer.json; the header describes the fields.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Changes<'a> {
+    #[serde(borrow)]
+    rebuild: Option<Rebuild<'a>>,
+    added_tokens: Vec<AddedToken>,
+    special_tokens: Vec<AddedToken>,
+    again: bool,
+    #[serde(borrow)]
+    template: Option<Vec<Option<Cow<'a, str>>>>,
+}
+
+/// Parts that take the place of the file's. Values stay as text: a vocabulary has up to 30 MB.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rebuild<'a> {
+    #[serde(borrow)]
+    normalizer: &'a RawValue,
+    #[serde(borrow)]
+    pre_tokenizer: &'a RawValue,
+    #[serde(borrow)]
+    decoder: &'a RawValue,
+    #[serde(borrow)]
+    model: Fields<'a>,
+    keep_added_tokens: bool,
+}
+
+type Fields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// The file's text with the parts of `rebuild` instead of its own. The vocabulary, the merges, the post-processor
+/// and, where asked, the added tokens remain. A model that is not BPE is left alone.
+fn rebuilt(json: &str, rebuild: &Rebuild) -> Result<Option<String>, Fault> {
+    let mut file: Fields = serde_json::from_str(json)?;
+    let model = file.get("model").ok_or("expected a field `model`")?;
+    let mut model: Fields = serde_json::from_str(model.get())?;
+    if model.get("type").is_some_and(|kind| kind.get() != "\"BPE\"") {
+        return Ok(None);
+    }
+    model.extend(rebuild.model.iter().map(|(name, value)| (name.clone(), *value)));
+    let model = serde_json::value::to_raw_value(&model)?;
+    let none: &RawValue = serde_json::from_str("[]")?;
+    file.extend([
+        (Cow::from("normalizer"), rebuild.normalizer),
+        (Cow::from("pre_tokenizer"), rebuild.pre_tokenizer),
+        (Cow::from("decoder"), rebuild.decoder),
+        (Cow::from("model"), model.as_ref()),
+    ]);
+    if !rebuild.keep_added_tokens {
+        file.insert(Cow::from("added_tokens"), none);
+    }
+    Ok(Some(serde_json::to_string(&file)?))
+}
+
 fn load(json: &str, changes: &str) -> Result<Tokenizer, Fault> {
-    let changes: Value = serde_json::from_str(changes)?;
-    let mut tokenizer = match changes.get("model").and_then(Value::as_object) {
-        Some(fields) => {
-            let mut file: Value = serde_json::from_str(json)?;
-            let model = file.get_mut("model").and_then(Value::as_object_mut).ok_or("expected a model")?;
-            model.extend(fields.clone());
-            serde_json::from_value::<Tokenizer>(file)?
-        }
-        None => Tokenizer::from_bytes(json)?,
+    let changes: Changes = serde_json::from_str(changes)?;
+    let text = match &changes.rebuild {
+        Some(rebuild) => rebuilt(json, rebuild)?,
+        None => None,
     };
+    let mut tokenizer = Tokenizer::from_bytes(text.as_deref().unwrap_or(json))?;
     // Limits for training batches, which a file may carry; a prompt is never cut or padded here.
     tokenizer.with_truncation(None)?;
     tokenizer.with_padding(None);
-    if let Some(part) = changes.get("normalizer") {
-        tokenizer.with_normalizer(parse::<Option<tokenizers::NormalizerWrapper>>(part)?)?;
-    }
-    if let Some(part) = changes.get("pre_tokenizer") {
-        tokenizer.with_pre_tokenizer(parse::<Option<tokenizers::PreTokenizerWrapper>>(part)?);
-    }
-    if let Some(part) = changes.get("post_processor") {
-        tokenizer.with_post_processor(parse::<Option<tokenizers::PostProcessorWrapper>>(part)?);
-    }
-    if let Some(part) = changes.get("decoder") {
-        tokenizer.with_decoder(parse::<Option<tokenizers::DecoderWrapper>>(part)?);
-    }
-    if let Some(tokens) = changes.get("added_tokens") {
-        tokenizer.add_tokens(parse::<Vec<AddedToken>>(tokens)?)?;
+    tokenizer.add_tokens(changes.added_tokens)?;
+    let known = tokenizer.get_added_tokens_decoder();
+    let known: HashSet<&str> = known.values().map(|token| token.content.as_str()).collect();
+    let is_new = |token: &AddedToken| changes.again || !known.contains(token.content.as_str());
+    let missing: Vec<AddedToken> = changes.special_tokens.into_iter().filter(is_new).collect();
+    tokenizer.add_tokens(missing)?;
+    if let Some(template) = changes.template {
+        let processor = template_processing(&tokenizer, &template)?;
+        tokenizer.with_post_processor(Some(processor));
     }
     Ok(tokenizer)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(part: &Value) -> Result<T, Fault> {
-    Ok(T::deserialize(part)?)
+/// A post-processor that writes the given tokens around the text, whose place is `None`.
+fn template_processing(
+    tokenizer: &Tokenizer,
+    template: &[Option<Cow<str>>],
+) -> Result<TemplateProcessing, Fault> {
+    let mut specials = Vec::new();
+    let mut pieces = Vec::new();
+    for (number, token) in template.iter().enumerate() {
+        let Some(token) = token else {
+            pieces.push("$A".to_owned());
+            continue;
+        };
+        let id =
+            tokenizer.token_to_id(token).ok_or_else(|| format!("the vocabulary has no token {token}"))?;
+        // A name of our own: the token itself may look like a piece of a template.
+        let name = format!("token{number}");
+        specials.push(SpecialToken::new(name.clone(), vec![id], vec![token.to_string()])?);
+        pieces.push(name);
+    }
+    Ok(TemplateProcessing::builder().try_single(pieces)?.special_tokens(specials).build()?)
 }
 
 /// # Safety

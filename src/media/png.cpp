@@ -1,80 +1,17 @@
-#include <spng.h>
-
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <memory>
+#include <optional>
 
 #include "media/codec.h"
 #include "media/convert.h"
 #include "media/exif.h"
 #include "media/png_chunks.h"
+#include "media/png_rows.h"
 
 namespace mlx_vision::media {
 namespace {
 
 enum Colour { kGray = 0, kRgb = 2, kPalette = 3, kGrayAlpha = 4, kRgba = 6 };
-
-/// Serves libspng a file of header, palette, data and end chunk only: everything else has been read already
-/// and need not be parsed twice. Checksums are left zero, and not looked at.
-class PngStream {
- public:
-  explicit PngStream(const PngChunks& chunks) {
-    static constexpr std::uint8_t kSignature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    head_.assign(std::begin(kSignature), std::end(kSignature));
-    start_chunk(13, "IHDR");
-    append_u32(std::uint32_t(chunks.data_width));
-    append_u32(std::uint32_t(chunks.data_height));
-    for (const int v : {chunks.depth, chunks.colour, 0, 0, int(chunks.interlaced)})
-      head_.push_back(std::uint8_t(v));
-    append_u32(0);
-    if (chunks.colour == kPalette) {
-      const std::uint32_t entries = 3u << chunks.depth;
-      start_chunk(entries, "PLTE");
-      head_.resize(head_.size() + entries + 4);
-    }
-    std::size_t total = 0;
-    for (const Bytes& data : chunks.data) total += data.size();
-    start_chunk(std::uint32_t(std::min<std::size_t>(total, 0x7fffffff)), "IDAT");
-    parts_.push_back(head_);
-    parts_.insert(parts_.end(), chunks.data.begin(), chunks.data.end());
-  }
-  PngStream(const PngStream&) = delete;
-  PngStream& operator=(const PngStream&) = delete;
-
-  static int read(spng_ctx*, void* user, void* to, std::size_t size) {
-    return static_cast<PngStream*>(user)->copy(static_cast<std::uint8_t*>(to), size) ? 0 : SPNG_IO_EOF;
-  }
-
- private:
-  bool copy(std::uint8_t* to, std::size_t size) {
-    while (size > 0 && part_ < parts_.size()) {
-      const Bytes rest = parts_[part_].subspan(offset_);
-      const std::size_t step = std::min(rest.size(), size);
-      if (step > 0) std::memcpy(to, rest.data(), step);
-      to += step;
-      size -= step;
-      offset_ += step;
-      if (offset_ == parts_[part_].size()) ++part_, offset_ = 0;
-    }
-    return size == 0;
-  }
-  void append_u32(std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) head_.push_back(std::uint8_t(value >> shift));
-  }
-  void start_chunk(std::uint32_t size, const char* name) {
-    append_u32(size);
-    head_.insert(head_.end(), name, name + 4);
-  }
-
-  std::vector<std::uint8_t> head_;
-  std::vector<Bytes> parts_;
-  std::size_t part_ = 0, offset_ = 0;
-};
-
-struct ContextDeleter {
-  void operator()(spng_ctx* context) const { spng_ctx_free(context); }
-};
 
 /// Turns rows of PNG samples into RGB, as Pillow's modes and their conversion do.
 class RowConverter {
@@ -117,11 +54,8 @@ class RowConverter {
     return std::uint32_t(in[at / 8] >> (8 - depth_ - at % 8)) & ((1u << depth_) - 1);
   }
 
-  /// libspng hands out 16-bit samples in the machine's order.
-  static std::uint16_t sample16(const std::uint8_t* in, int index) {
-    std::uint16_t value;
-    std::memcpy(&value, in + 2 * index, 2);
-    return value;
+  static unsigned sample16(const std::uint8_t* in, int index) {
+    return unsigned(in[2 * index]) << 8 | in[2 * index + 1];
   }
 
   Pixel opaque(std::uint8_t r, std::uint8_t g, std::uint8_t b) const {
@@ -181,66 +115,28 @@ std::string mode_name(const PngChunks& chunks) {
   }
 }
 
-class Decoder {
- public:
-  Decoder(const Source& source, const PngChunks& chunks)
-      : source_(source),
-        chunks_(chunks),
-        stream_(chunks),
-        converter_(chunks, source.options.alpha),
-        context_(spng_ctx_new(SPNG_CTX_IGNORE_ADLER32)) {
-    if (!context_) source.fail("PNG: no memory");
-    check(spng_set_crc_action(context_.get(), SPNG_CRC_USE, SPNG_CRC_USE));
-    check(spng_set_png_stream(context_.get(), PngStream::read, &stream_));
-    check(spng_decode_image(context_.get(), nullptr, 0, SPNG_FMT_PNG, SPNG_DECODE_PROGRESSIVE));
-    std::size_t size = 0;
-    check(spng_decoded_image_size(context_.get(), SPNG_FMT_PNG, &size));
-    row_bytes_ = size / std::size_t(chunks.data_height);
-  }
-
-  void rows(Picture& picture) {
-    std::vector<std::uint8_t> row(row_bytes_);
-    for (int y = 0; y < chunks_.data_height; ++y) {
-      step(spng_decode_row(context_.get(), row.data(), row.size()), y);
-      put(picture, row.data(), y);
-    }
-  }
-
-  /// Rows of the seven passes overlay each other: all are needed before any can be converted.
-  void interlaced(Picture& picture) {
-    std::vector<std::uint8_t> pixels(row_bytes_ * std::size_t(chunks_.data_height));
-    for (int status = 0; status != SPNG_EOI;) {
-      spng_row_info info = {};
-      step(spng_get_row_info(context_.get(), &info), 0);
-      status = spng_decode_row(context_.get(), pixels.data() + info.row_num * row_bytes_, row_bytes_);
-      step(status, int(info.row_num));
-    }
-    for (int y = 0; y < chunks_.data_height; ++y)
-      put(picture, pixels.data() + std::size_t(y) * row_bytes_, y);
-  }
-
- private:
-  void put(Picture& picture, const std::uint8_t* row, int y) const {
-    converter_.convert(row, picture.row(chunks_.top + y) + 3 * chunks_.left, chunks_.data_width);
-  }
-  void check(int status) const {
-    if (status != 0) source_.fail("PNG data are damaged: " + std::string(spng_strerror(status)));
-  }
-  void step(int status, int y) const {
-    if (status == 0 || status == SPNG_EOI) return;
-    const std::string row = "row " + std::to_string(y) + " of " + std::to_string(chunks_.data_height);
-    if (status == SPNG_IO_EOF || status == SPNG_EIDAT_TOO_SHORT)
-      source_.truncated("PNG", row + " is not there");
-    source_.fail("PNG data are damaged: " + row + ": " + spng_strerror(status));
-  }
-
-  const Source& source_;
-  const PngChunks& chunks_;
-  PngStream stream_;
-  RowConverter converter_;
-  std::unique_ptr<spng_ctx, ContextDeleter> context_;
-  std::size_t row_bytes_ = 0;
+/// Columns and rows that a pass of an interlaced picture holds; the last entry is a picture in one pass.
+struct Pass {
+  int left, top, right, down;
 };
+constexpr Pass kPasses[] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
+                            {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}, {0, 0, 1, 1}};
+
+void read_pass(const PngChunks& chunks, const Pass& pass, PngRows& rows, const RowConverter& converter,
+               Picture& picture) {
+  const int width = (chunks.data_width - pass.left + pass.right - 1) / pass.right;
+  if (width <= 0 || pass.top >= chunks.data_height) return;
+  const bool is_whole = pass.right == 1;
+  std::vector<std::uint8_t> rgb(is_whole ? 0 : std::size_t(width) * 3);
+  rows.start_pass(std::size_t(width));
+  for (int y = pass.top; y < chunks.data_height; y += pass.down) {
+    std::uint8_t* out = picture.row(chunks.top + y) + 3 * (chunks.left + pass.left);
+    converter.convert(rows.next(y), is_whole ? out : rgb.data(), width);
+    if (is_whole) continue;
+    for (int x = 0; x < width; ++x)
+      std::copy_n(rgb.data() + 3 * x, 3, out + std::ptrdiff_t(3) * x * pass.right);
+  }
+}
 
 }  // namespace
 
@@ -254,13 +150,16 @@ Picture decode_png(const Source& source) {
     source.fail("PNG data are damaged: a palette of more than 256 colours");
   if (chunks.data_width < 1 || chunks.data_height < 1)
     source.fail("PNG data are damaged: an empty first frame");
-  Decoder decoder(source, chunks);
   Picture picture = Picture::blank({.format = "PNG",
                                     .mode = mode,
                                     .width = chunks.width,
                                     .height = chunks.height,
                                     .orientation = choose_orientation(chunks.exif, chunks.xmp)});
-  chunks.interlaced ? decoder.interlaced(picture) : decoder.rows(picture);
+  const RowConverter converter(chunks, source.options.alpha);
+  PngRows rows(source, chunks);
+  const std::size_t first = chunks.interlaced ? 0 : 7, last = chunks.interlaced ? 6 : 7;
+  for (std::size_t i = first; i <= last; ++i) read_pass(chunks, kPasses[i], rows, converter, picture);
+  rows.finish();
   return picture;
 }
 

@@ -139,14 +139,15 @@ void Scanner::read_until_data() {
 
 void Scanner::read_data() {
   chunks_.data.push_back(first_data_.data);
+  chunks_.is_cut = !first_data_.complete;
   for (;;) {
     const std::uint64_t start = at_;
     const auto chunk = next();
-    if (chunk && chunk->name == "IDAT" && chunk->complete) {
+    if (chunk && chunk->name == "IDAT") {
       chunks_.data.push_back(chunk->data);
+      chunks_.is_cut = !chunk->complete;
       continue;
     }
-    if (chunk && chunk->name == "IDAT") chunks_.data.push_back(chunk->data);
     at_ = start;
     return;
   }

@@ -16,6 +16,7 @@ struct PngChunks {
   int left = 0, top = 0, data_width = 0,
       data_height = 0;           ///< the part that the pixels fill; an APNG may say so
   std::vector<Bytes> data;       ///< payloads of the first run of IDAT chunks
+  bool is_cut = false;           ///< the file ends inside the last of them
   Bytes palette;                 ///< PLTE payload, empty if none
   Bytes transparency;            ///< tRNS payload, empty if none
   std::optional<int> exif, xmp;  ///< orientation tags

@@ -7,6 +7,7 @@
 
 #include "media/codec.h"
 #include "media/convert.h"
+#include "media/tiff_directory.h"
 #include "media/tiff_format.h"
 
 namespace mlx_vision::media {
@@ -94,6 +95,7 @@ class Reader {
   std::size_t block_pitch(std::uint32_t width) const;
   const std::uint8_t* raw_block(const Block& block, int plane);
   const std::uint8_t* decoded_block(const Block& block, int plane);
+  void check_count(std::uint64_t blocks) const;
   void put_block(const Block& block, Picture& picture);
   const std::uint8_t* interleave(const std::uint8_t* plane, const Block& block, int index);
 
@@ -127,10 +129,21 @@ void Reader::read_blocks(Picture& picture) {
     block_height = std::min(block_height, height);
   }
   source_.check_size(block_width, block_height);
+  check_count((width + block_width - 1) / block_width * ((height + block_height - 1) / block_height));
   const std::size_t pitch = block_pitch(block_width);
   for (std::uint32_t y = 0; y < height; y += block_height)
     for (std::uint32_t x = 0; x < width; x += block_width)
       put_block({x, y, block_width, block_height, pitch}, picture);
+}
+
+/// More strips or tiles than the planes of an uncompressed picture have are a fault to Pillow.
+void Reader::check_count(std::uint64_t blocks) const {
+  if (!format_.is_raw() || !format_.separate) return;
+  const auto entry =
+      find_tiff_entry(source_.bytes, TIFFIsTiled(tiff_.get()) ? TIFFTAG_TILEOFFSETS : TIFFTAG_STRIPOFFSETS);
+  if (entry && entry->count > blocks * std::uint64_t(format_.samples))
+    fail("expected " + std::to_string(blocks) + " blocks a plane, got " + std::to_string(entry->count) +
+         " in all");
 }
 
 void Reader::put_block(const Block& block, Picture& picture) {

@@ -7,6 +7,7 @@
 
 #include "media/convert.h"
 #include "media/exif.h"
+#include "media/tiff_directory.h"
 
 namespace mlx_vision::media {
 namespace {
@@ -41,9 +42,22 @@ Tags read_tags(const Source& source, TIFF* tiff) {
   return tags;
 }
 
+/// Pillow takes these tags for numbers only where they are stored as SHORT or LONG.
+void check_types(const Source& source) {
+  for (const unsigned tag :
+       {TIFFTAG_IMAGEWIDTH, TIFFTAG_IMAGELENGTH, TIFFTAG_BITSPERSAMPLE, TIFFTAG_COMPRESSION,
+        TIFFTAG_PHOTOMETRIC, TIFFTAG_FILLORDER, TIFFTAG_SAMPLESPERPIXEL, TIFFTAG_PLANARCONFIG,
+        TIFFTAG_SAMPLEFORMAT, TIFFTAG_EXTRASAMPLES}) {
+    const auto entry = find_tiff_entry(source.bytes, tag);
+    if (entry && entry->type != TIFF_SHORT && entry->type != TIFF_LONG)
+      source.fail("TIFF data are damaged: expected tag " + std::to_string(tag) +
+                  " to hold numbers, got type " + std::to_string(entry->type));
+  }
+}
+
 bool is_known(std::uint16_t compression) {
-  static constexpr std::uint16_t kKnown[] = {1,     2,     3,     4,     5,     6,     7,    8,
-                                             32771, 32773, 32809, 32946, 34925, 50000, 50001};
+  static constexpr std::uint16_t kKnown[] = {1, 2,     3,     4,     5,     6,     7,
+                                             8, 32771, 32773, 32809, 32946, 34925, 50000};
   return std::find(std::begin(kKnown), std::end(kKnown), compression) != std::end(kKnown);
 }
 
@@ -262,6 +276,7 @@ void read_pixel(const Row& row, std::size_t x, std::uint8_t* rgba) {
 }  // namespace
 
 TiffFormat read_tiff_format(const Source& source, TIFF* tiff) {
+  check_types(source);
   Tags tags = read_tags(source, tiff);
   TiffFormat format;
   format.width = int(tags.width);
@@ -281,6 +296,7 @@ TiffFormat read_tiff_format(const Source& source, TIFF* tiff) {
   format.samples = tags.samples;
   if (!is_known(tags.compression))
     source.fail("TIFF: compression " + std::to_string(tags.compression) + " is not supported");
+  if (tags.photometric == PHOTOMETRIC_CIELAB) source.fail("TIFF: CIE Lab colours are not supported");
   if (!choose(source, tiff, tags, format))
     source.fail("TIFF: photometric interpretation " + std::to_string(tags.photometric) + " with " +
                 std::to_string(tags.samples) + " samples of " + std::to_string(tags.bits) +

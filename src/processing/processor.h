@@ -51,27 +51,36 @@ class ImageProcessor {
   virtual std::string describe() const = 0;
 };
 
-/// The files of a model folder that say how images are prepared: preprocessor_config.json overlaid by
-/// processor_config.json's "image_processor", and processor_config.json itself; empty objects where absent.
+/// The files of a model folder that say how images are prepared; empty objects where absent, which
+/// gives the reference classes' defaults.
 struct ProcessorFiles {
   core::ConfigReader config;  ///< config.json
+  /// processor_config.json's "image_processor" where it has one, else preprocessor_config.json: one of the
+  /// two and never a mixture, as transformers chooses.
   core::ConfigReader image_processor;
-  core::ConfigReader processor;
+  core::ConfigReader processor;  ///< processor_config.json
 };
 
-/// @throws ConfigError for a file that is there and cannot be read.
+/// @throws ConfigError if config.json is missing, if both of the others are (the reference classes' defaults
+/// would pass for the checkpoint's settings), or if one that is there cannot be read.
 ProcessorFiles read_processor_files(const std::filesystem::path& folder);
 
-/// Where a family's message format puts the images of a message that came as one prompt plus images, and what
-/// shape the content takes for the template.
+/// Where a family's message format puts the images of a message that came as one prompt plus images.
 enum class PromptRule {
   image_first,  ///< content = [images…, text]
   text_first,   ///< content = [text, images…]
 };
 
-/// Messages as the chat template takes them: content parts {"type":"image"} and {"type":"text"} (or a plain
-/// string where the reference gives one).
+/// Messages as mlx-vlm hands them to the chat template. Content is a list of parts, {"type":"image"} and
+/// {"type":"text","text":t,"content":t}, in the chat's order or, with place_images_by_family, as the rule
+/// says. Several texts of a message without images are one text, joined by spaces and trimmed; empty texts
+/// beside images are left out. A tool's message keeps its parts, or is a plain string.
+/// @throws RequestError for an image in a system's or an assistant's message: no template has a place for it.
 nlohmann::ordered_json to_template_messages(const Chat& chat, PromptRule rule);
+
+/// The prompt of a checkpoint without a chat template, from the same messages: the text of a single user
+/// message as it is, otherwise "User: …" lines that end in "Assistant:". `image_token` stands for an image.
+std::string plain_prompt(const nlohmann::ordered_json& messages, std::string_view image_token);
 
 /// Replaces each placeholder by its image's expansion, left to right.
 /// @throws RequestError when the numbers differ: "prompt: 2 places for images (<image>), got 1 image".

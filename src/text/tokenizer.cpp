@@ -1,16 +1,12 @@
 #include "text/tokenizer.h"
 
-#include <nlohmann/json.hpp>
-
-#include "core/files.h"
 #include "mlx_vision/error.h"
 #include "text/bridge.h"
+#include "text/tokenizer_files.h"
 
 namespace mlx_vision::text {
 
 namespace {
-
-constexpr std::uint64_t kMaxTokenizerBytes = 256ull << 20;  // the largest known one has 33 MB
 
 std::vector<std::uint32_t> checked(std::span<const std::int32_t> ids) {
   std::vector<std::uint32_t> out;
@@ -31,14 +27,15 @@ struct Tokenizer::Impl {
 
 Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
-Tokenizer Tokenizer::open(const std::filesystem::path& folder, std::string_view /*model_type*/) {
-  core::require_directory(folder);
-  const std::string json = core::read_file(folder / "tokenizer.json", kMaxTokenizerBytes);
-  const std::string changes = "{}";
+Tokenizer Tokenizer::open(const std::filesystem::path& folder, std::string_view model_type) {
+  TokenizerFiles files = read_tokenizer_files(folder, model_type);
+  const std::string changes = files.changes.dump();
   BridgeText error;
   auto impl = std::make_shared<Impl>();
-  impl->handle.reset(mv_tokenizer_new(bytes(json), json.size(), bytes(changes), changes.size(), &error));
-  if (!impl->handle) throw ConfigError("tokenizer.json: " + error.str());
+  impl->handle.reset(
+      mv_tokenizer_new(bytes(files.json), files.json.size(), bytes(changes), changes.size(), &error));
+  if (!impl->handle) throw ConfigError(files.source + ": " + error.str());
+  impl->special = std::move(files.special);
   return Tokenizer(std::move(impl));
 }
 

@@ -1,0 +1,143 @@
+#include <nlohmann/json.hpp>
+
+#include "mlx_vision/error.h"
+#include "processing/processor.h"
+
+namespace mlx_vision::processing {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json text_part(const std::string& text) { return {{"type", "text"}, {"text", text}, {"content", text}}; }
+
+Json image_part() { return {{"type", "image"}}; }
+
+/// Length of the white space, as Python's str.isspace has it, that `text` begins (or ends) with; else 0.
+std::size_t space_at_end(std::string_view text, bool front) {
+  static constexpr std::string_view kSpaces[] = {
+      " ",      "\t",     "\n",     "\r",     "\v",     "\f",     "\x1c",   "\x1d",   "\x1e",   "\x1f",
+      "\u0085", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
+      "\u2007", "\u2008", "\u2009", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"};
+  for (const auto space : kSpaces)
+    if (front ? text.starts_with(space) : text.ends_with(space)) return space.size();
+  return 0;
+}
+
+std::string stripped(std::string_view text) {
+  while (const std::size_t n = space_at_end(text, true)) text.remove_prefix(n);
+  while (const std::size_t n = space_at_end(text, false)) text.remove_suffix(n);
+  return std::string(text);
+}
+
+/// The text of a message as mlx-vlm's extract_text_from_content gives it; one part alone is a plain string
+/// there and stays untouched.
+std::string joined_text(const std::vector<Part>& parts) {
+  std::vector<const std::string*> texts;
+  for (const Part& part : parts)
+    if (const auto* text = std::get_if<TextPart>(&part)) texts.push_back(&text->text);
+  if (texts.size() == 1) return *texts.front();
+  std::string out;
+  for (const std::string* text : texts) {
+    if (text->empty()) continue;
+    if (!out.empty()) out.append(" ");
+    out.append(*text);
+  }
+  return stripped(out);
+}
+
+std::size_t image_count(const Message& message) {
+  std::size_t count = 0;
+  for (const Part& part : message.parts) count += std::holds_alternative<ImagePart>(part) ? 1 : 0;
+  return count;
+}
+
+Json placed_by_rule(const Message& message, PromptRule rule) {
+  Json content = Json::array();
+  if (rule == PromptRule::text_first) content.push_back(text_part(joined_text(message.parts)));
+  for (std::size_t i = 0; i < image_count(message); ++i) content.push_back(image_part());
+  if (rule == PromptRule::image_first) content.push_back(text_part(joined_text(message.parts)));
+  return content;
+}
+
+Json placed_as_given(const Message& message) {
+  Json content = Json::array();
+  for (const Part& part : message.parts) {
+    if (std::holds_alternative<ImagePart>(part))
+      content.push_back(image_part());
+    else if (const std::string& text = std::get<TextPart>(part).text; !text.empty())
+      content.push_back(text_part(text));
+  }
+  return content;
+}
+
+/// Templates receive a tool's message as the client sent it: a string, or parts without the "content" twin.
+Json tool_content(const Message& message) {
+  if (message.parts.size() == 1)
+    if (const auto* text = std::get_if<TextPart>(&message.parts.front())) return text->text;
+  Json content = Json::array();
+  for (const Part& part : message.parts) {
+    if (const auto* text = std::get_if<TextPart>(&part))
+      content.push_back({{"type", "text"}, {"text", text->text}});
+    else
+      content.push_back(image_part());
+  }
+  return content;
+}
+
+Json content_of(const Message& message, std::size_t index, const Chat& chat, PromptRule rule) {
+  if (message.role == "tool") return tool_content(message);
+  if (image_count(message) == 0) return Json::array({text_part(joined_text(message.parts))});
+  if (message.role != "user")
+    throw RequestError("messages[" + std::to_string(index) + "]: images may stand in messages of the user, " +
+                       "got one in a message of role \"" + message.role + "\"");
+  return chat.place_images_by_family ? placed_by_rule(message, rule) : placed_as_given(message);
+}
+
+/// A message's content as one string; a space keeps text apart from an image before it.
+std::string flattened(const Json& content, std::string_view image_token) {
+  if (content.is_string()) return content.get<std::string>();
+  std::string out;
+  bool after_image = false;
+  for (const Json& part : content) {
+    if (part.at("type") == "image") {
+      out.append(image_token);
+      after_image = true;
+      continue;
+    }
+    const auto& text = part.at("text").get_ref<const std::string&>();
+    if (text.empty()) continue;
+    if (after_image && space_at_end(text, true) == 0) out.append(" ");
+    out.append(text);
+    after_image = false;
+  }
+  return stripped(out);
+}
+
+}  // namespace
+
+Json to_template_messages(const Chat& chat, PromptRule rule) {
+  Json messages = Json::array();
+  for (std::size_t i = 0; i < chat.messages.size(); ++i) {
+    const Message& message = chat.messages[i];
+    messages.push_back({{"role", message.role}, {"content", content_of(message, i, chat, rule)}});
+  }
+  return messages;
+}
+
+std::string plain_prompt(const Json& messages, std::string_view image_token) {
+  if (messages.size() == 1 && messages[0].at("role") == "user")
+    return flattened(messages[0].at("content"), image_token);
+  std::string out;
+  for (const Json& message : messages) {
+    const std::string content = flattened(message.at("content"), image_token);
+    std::string role = message.at("role").get<std::string>();
+    if (role == "system" || role == "user" || role == "assistant" || role == "tool") {
+      role.front() = char(role.front() - 'a' + 'A');
+      out.append(role).append(content.empty() ? ":" : ": ");
+    }
+    out.append(content).append("\n");
+  }
+  return stripped(out.append("Assistant:"));
+}
+
+}  // namespace mlx_vision::processing

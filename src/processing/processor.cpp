@@ -1,0 +1,54 @@
+#include "processing/processor.h"
+
+#include "mlx_vision/error.h"
+
+namespace mlx_vision::processing {
+namespace {
+
+core::ConfigReader optional_file(const std::filesystem::path& folder, const char* name) {
+  const std::filesystem::path path = folder / name;
+  return std::filesystem::exists(path) ? core::ConfigReader::from_file(path)
+                                       : core::ConfigReader::empty(name);
+}
+
+std::string counted(std::size_t count, std::string_view one) {
+  std::string text = std::to_string(count);
+  text.append(" ").append(one);
+  return count == 1 ? text : text.append("s");
+}
+
+}  // namespace
+
+ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
+  constexpr const char* kImages = "preprocessor_config.json";
+  constexpr const char* kAll = "processor_config.json";
+  const auto config = core::ConfigReader::from_file(folder / "config.json");
+  if (!std::filesystem::exists(folder / kImages) && !std::filesystem::exists(folder / kAll))
+    throw ConfigError((folder / kImages).string() +
+                      ": required file is missing; without it nobody knows how images are prepared");
+  const core::ConfigReader processor = optional_file(folder, kAll);
+  return {.config = config,
+          .image_processor = processor.has("image_processor") ? processor.child("image_processor")
+                                                              : optional_file(folder, kImages),
+          .processor = processor};
+}
+
+std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,
+                                std::span<const ImageInput> images) {
+  std::string out;
+  std::size_t places = 0, at = 0;
+  for (std::size_t found; (found = prompt.find(placeholder, at)) != prompt.npos; ++places) {
+    out.append(prompt.substr(at, found - at));
+    if (places < images.size()) out.append(images[places].expansion);
+    at = found + placeholder.size();
+  }
+  if (places != images.size()) {
+    std::string text = "prompt: " + counted(places, "place");
+    text.append(" for images (").append(placeholder).append("), got ");
+    text.append(counted(images.size(), "image"));
+    throw RequestError(text.append("; each place needs its image, and no text may hold the placeholder"));
+  }
+  return out.append(prompt.substr(at));
+}
+
+}  // namespace mlx_vision::processing

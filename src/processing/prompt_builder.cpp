@@ -1,0 +1,46 @@
+#include "processing/prompt_builder.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "mlx_vision/error.h"
+#include "processing/prepare_images.h"
+
+namespace mlx_vision::processing {
+
+PromptBuilder::PromptBuilder(Parts parts) : parts_(std::move(parts)) {}
+
+std::string PromptBuilder::render(const Chat& chat, std::optional<bool> enable_thinking) const {
+  if (chat.messages.empty()) throw RequestError("messages: expected at least one message, got none");
+  const nlohmann::ordered_json messages = to_template_messages(chat, parts_.rule);
+  if (!parts_.chat_template) return plain_prompt(messages, parts_.processor->placeholder());
+  return parts_.chat_template->render(messages, {.add_generation_prompt = true,
+                                                 .enable_thinking = enable_thinking.value_or(false),
+                                                 .now_seconds = std::nullopt});
+}
+
+Prompt PromptBuilder::build(const Chat& chat, std::optional<bool> enable_thinking) const {
+  return build_raw(render(chat, enable_thinking), images_of(chat));
+}
+
+Prompt PromptBuilder::build_raw(std::string rendered, const std::vector<ImagePart>& images) const {
+  Prompt prompt{.text = std::move(rendered), .ids = {}, .images = prepare_images(*parts_.processor, images)};
+  prompt.ids = encode(expand_placeholders(prompt.text, parts_.processor->placeholder(), prompt.images));
+  return prompt;
+}
+
+std::vector<std::int32_t> PromptBuilder::encode(std::string_view text) const {
+  const std::string& bos = parts_.tokenizer.special().bos;
+  const bool has_bos = !bos.empty() && text.starts_with(bos);
+  return parts_.tokenizer.encode(text, !has_bos);
+}
+
+std::vector<ImagePart> images_of(const Chat& chat) {
+  std::vector<ImagePart> images;
+  for (const Message& message : chat.messages)
+    for (const Part& part : message.parts)
+      if (const auto* image = std::get_if<ImagePart>(&part)) images.push_back(*image);
+  return images;
+}
+
+}  // namespace mlx_vision::processing
