@@ -98,13 +98,12 @@ Sampling resolve(const SamplingOptions& options, const SamplingDefaults& default
   Sampling out;
   out.temperature = options.temperature.value_or(checkpoint);
   out.top_p = options.top_p.value_or(defaults.top_p.value_or(1));
-  out.top_k = options.top_k.value_or(defaults.top_k.value_or(0));
+  out.top_k = std::max(0, options.top_k.value_or(defaults.top_k.value_or(0)));
   out.min_p = options.min_p;
   out.seed = options.seed;
   require(at_least_zero(out.temperature), "temperature", "0 or more", out.temperature);
   require(at_least_zero(out.top_p) && out.top_p <= 1, "top_p", "0 to 1", out.top_p);
   require(at_least_zero(out.min_p) && out.min_p <= 1, "min_p", "0 to 1", out.min_p);
-  require(out.top_k >= 0, "top_k", "0 or more", out.top_k);
   if (out.temperature > 0) out.temperature = std::max(out.temperature, kMinTemperature);
 
   out.repetition = penalty("repetition_penalty", options.repetition_penalty, options.repetition_context);

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <string>
+#include <thread>
+#include <utility>
 
-#include "media/resample_axis.h"
+#include "media/row_resampler.h"
 #include "mlx_vision/error.h"
 
 namespace mlx_vision::media {
@@ -12,54 +15,10 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
+/// Below this many source and result pixels a second thread costs more than it saves.
+constexpr std::uint64_t kThreadPixels = 400'000;
+
 std::string size_text(int width, int height) { return std::to_string(width) + "x" + std::to_string(height); }
-
-std::uint8_t clip8(std::int32_t sum, int precision) {
-  return std::uint8_t(std::clamp(sum >> precision, 0, 255));
-}
-
-std::int32_t rounding(int precision) { return precision > 0 ? 1 << (precision - 1) : 0; }
-
-/// Rows [first, last) of the picture, each resampled to axis.out pixels.
-Bytes resample_columns(const RgbView& image, const ResampleAxis& axis, int first, int last) {
-  Bytes out(std::size_t(last - first) * std::size_t(axis.out) * 3);
-  std::uint8_t* to = out.data();
-  for (int y = first; y < last; ++y) {
-    const std::uint8_t* row = image.data + std::size_t(y) * std::size_t(image.width) * 3;
-    for (int x = 0; x < axis.out; ++x, to += 3) {
-      const std::int32_t* w = axis.weights_of(x);
-      const std::uint8_t* in = row + std::size_t(axis.start[std::size_t(x)]) * 3;
-      std::int32_t r = rounding(axis.precision), g = r, b = r;
-      for (int j = 0; j < axis.count[std::size_t(x)]; ++j, in += 3) {
-        r += w[j] * in[0];
-        g += w[j] * in[1];
-        b += w[j] * in[2];
-      }
-      to[0] = clip8(r, axis.precision);
-      to[1] = clip8(g, axis.precision);
-      to[2] = clip8(b, axis.precision);
-    }
-  }
-  return out;
-}
-
-/// `image` holds rows from `first_row` on of the picture that the axis speaks of.
-Bytes resample_rows(const RgbView& image, const ResampleAxis& axis, int first_row) {
-  const std::size_t pitch = std::size_t(image.width) * 3;
-  Bytes out(std::size_t(axis.out) * pitch);
-  std::vector<std::int32_t> sums(pitch);
-  for (int y = 0; y < axis.out; ++y) {
-    std::fill(sums.begin(), sums.end(), rounding(axis.precision));
-    for (int j = 0; j < axis.count[std::size_t(y)]; ++j) {
-      const std::uint8_t* in = image.data + std::size_t(axis.start[std::size_t(y)] - first_row + j) * pitch;
-      const std::int32_t w = axis.weights_of(y)[j];
-      for (std::size_t i = 0; i < pitch; ++i) sums[i] += w * in[i];
-    }
-    std::uint8_t* to = out.data() + std::size_t(y) * pitch;
-    for (std::size_t i = 0; i < pitch; ++i) to[i] = clip8(sums[i], axis.precision);
-  }
-  return out;
-}
 
 Bytes copy_part(const RgbView& image, int x, int y, int width, int height) {
   Bytes out(std::size_t(width) * std::size_t(height) * 3);
@@ -102,17 +61,49 @@ bool is_horizontal_first(const RgbView& image, const ResizeSpec& spec) {
   return !(fewer_rows > 0 && fewer_rows > 2 * fewer_columns);
 }
 
-Bytes two_passes(const RgbView& image, const ResampleAxis& horizontal, const ResampleAxis& vertical,
-                 bool horizontal_first) {
-  if (!vertical.needed) return resample_columns(image, horizontal, 0, image.height);
-  if (!horizontal.needed) return resample_rows(image, vertical, 0);
-  if (!horizontal_first) {
-    const Bytes rows = resample_rows(image, vertical, 0);
-    return resample_columns({rows.data(), image.width, vertical.out}, horizontal, 0, vertical.out);
+/// Pushes the rows that `resampler` wants. The kernels read a little behind each row; the last ones, behind
+/// which the picture ends, go through a copy.
+void push_all(const RgbView& image, RowResampler& resampler) {
+  const std::size_t row_bytes = std::size_t(image.width) * 3;
+  const int copied =
+      int(std::min<std::size_t>((kRowSlack + row_bytes - 1) / row_bytes, std::size_t(image.height)));
+  const int first_copied = image.height - copied;
+  Bytes tail(std::size_t(copied) * row_bytes + kRowSlack);
+  std::memcpy(tail.data(), image.data + std::size_t(first_copied) * row_bytes,
+              std::size_t(copied) * row_bytes);
+  while (resampler.next_input() < resampler.last_input()) {
+    const std::uint8_t* rows[RowResampler::kBatch];
+    const int count = std::min(RowResampler::kBatch, resampler.last_input() - resampler.next_input());
+    for (int i = 0; i < count; ++i) {
+      const int y = resampler.next_input() + i;
+      rows[i] = y < first_copied ? image.data + std::size_t(y) * row_bytes
+                                 : tail.data() + std::size_t(y - first_copied) * row_bytes;
+    }
+    resampler.push(rows, count);
   }
-  const int first = vertical.start.front(), last = vertical.start.back() + vertical.count.back();
-  const Bytes columns = resample_columns(image, horizontal, first, last);
-  return resample_rows({columns.data(), horizontal.out, last - first}, vertical, first);
+}
+
+/// Large pictures are shared by two threads, each making half of the rows.
+void run(const RgbView& image, const ResizePlan& plan, Bytes& out) {
+  const int height = plan.vertical.out;
+  const std::uint64_t pixels = std::uint64_t(image.width) * std::uint64_t(image.height) + out.size() / 3;
+  const bool is_shared = pixels > kThreadPixels && height > 1 && std::thread::hardware_concurrency() > 1;
+  const int middle = is_shared ? height / 2 : height;
+  RowResampler upper(plan, 0, middle, out.data(), true);
+  if (!is_shared) return push_all(image, upper);
+  std::uint8_t* lower_out = out.data() + std::size_t(middle) * std::size_t(plan.out_width) * 3;
+  RowResampler lower(plan, middle, height, lower_out, true);
+  std::future<void> other = std::async(std::launch::async, [&] { push_all(image, lower); });
+  push_all(image, upper);
+  other.get();
+}
+
+Bytes two_passes(const RgbView& image, ResampleAxis horizontal, ResampleAxis vertical,
+                 bool horizontal_first) {
+  const ResizePlan plan(std::move(horizontal), std::move(vertical), horizontal_first);
+  Bytes out(std::size_t(plan.out_width) * std::size_t(plan.vertical.out) * 3);
+  run(image, plan, out);
+  return out;
 }
 
 Bytes resample_pillow(const RgbView& image, const ResizeSpec& spec, const Box& box) {

@@ -20,11 +20,16 @@ std::string counted(std::size_t count, std::string_view one) {
 }  // namespace
 
 ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
-  const core::ConfigReader processor = optional_file(folder, "processor_config.json");
-  return {.config = core::ConfigReader::from_file(folder / "config.json"),
-          .image_processor = processor.has("image_processor")
-                                 ? processor.child("image_processor")
-                                 : optional_file(folder, "preprocessor_config.json"),
+  constexpr const char* kImages = "preprocessor_config.json";
+  constexpr const char* kAll = "processor_config.json";
+  const auto config = core::ConfigReader::from_file(folder / "config.json");
+  if (!std::filesystem::exists(folder / kImages) && !std::filesystem::exists(folder / kAll))
+    throw ConfigError((folder / kImages).string() +
+                      ": required file is missing; without it nobody knows how images are prepared");
+  const core::ConfigReader processor = optional_file(folder, kAll);
+  return {.config = config,
+          .image_processor = processor.has("image_processor") ? processor.child("image_processor")
+                                                              : optional_file(folder, kImages),
           .processor = processor};
 }
 

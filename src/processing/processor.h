@@ -51,7 +51,8 @@ class ImageProcessor {
   virtual std::string describe() const = 0;
 };
 
-/// The files of a model folder that say how images are prepared; empty objects where absent.
+/// The files of a model folder that say how images are prepared; empty objects where absent, which
+/// gives the reference classes' defaults.
 struct ProcessorFiles {
   core::ConfigReader config;  ///< config.json
   /// processor_config.json's "image_processor" where it has one, else preprocessor_config.json: one of the
@@ -60,7 +61,8 @@ struct ProcessorFiles {
   core::ConfigReader processor;  ///< processor_config.json
 };
 
-/// @throws ConfigError if config.json is missing, or a file that is there cannot be read.
+/// @throws ConfigError if config.json is missing, if both of the others are (the reference classes' defaults
+/// would pass for the checkpoint's settings), or if one that is there cannot be read.
 ProcessorFiles read_processor_files(const std::filesystem::path& folder);
 
 /// Where a family's message format puts the images of a message that came as one prompt plus images.

@@ -21,34 +21,38 @@ struct PatchLayout {
   std::size_t row() const { return std::size_t(3 * temporal) * std::size_t(patch * patch); }
 };
 
-/// One patch of one channel, top left at (x, y).
-void write_patch(const Image& image, int x, int y, int patch, const std::array<float, 256>& table,
-                 int channel, float* out) {
-  for (int dy = 0; dy < patch; ++dy) {
-    const std::uint8_t* in = image.row(y + dy) + 3 * std::size_t(x) + channel;
-    for (int dx = 0; dx < patch; ++dx) *out++ = table[in[3 * dx]];
+/// The patch with its top left corner at (x, y) as `[3, temporal, p, p]`.
+void write_patch(const Image& image, int x, int y, const PatchLayout& layout,
+                 const media::NormalizeTable& table, float* out) {
+  const std::size_t side = std::size_t(layout.patch), plane = side * side;
+  const std::size_t channel = plane * std::size_t(layout.temporal);
+  for (std::size_t dy = 0; dy < side; ++dy) {
+    const std::uint8_t* in = image.row(y + int(dy)) + 3 * std::size_t(x);
+    float* to = out + dy * side;
+    for (std::size_t dx = 0; dx < side; ++dx)
+      for (std::size_t c = 0; c < 3; ++c) to[c * channel + dx] = table.channel(int(c))[*in++];
   }
+  for (int c = 0; c < 3; ++c)
+    for (int t = 1; t < layout.temporal; ++t) {
+      const float* first = out + std::size_t(c) * channel;
+      std::memcpy(out + std::size_t(c) * channel + std::size_t(t) * plane, first, plane * sizeof(float));
+    }
 }
 
 /// `[gh / m, gw / m, m, m, 3, temporal, p, p]` of an image whose sides are multiples of p * m.
 std::vector<float> merge_ordered_patches(const Image& image, const PatchLayout& layout,
                                          const media::NormalizeTable& table) {
-  const std::size_t plane = std::size_t(layout.patch) * std::size_t(layout.patch);
-  std::vector<float> out(std::size_t(image.width()) * std::size_t(image.height()) * 3 *
-                         std::size_t(layout.temporal));
-  float* at = out.data();
-  const auto one = [&](int x, int y) {
-    for (int c = 0; c < 3; ++c) {
-      write_patch(image, x, y, layout.patch, table.channel(c), c, at);
-      for (int t = 1; t < layout.temporal; ++t)
-        std::memcpy(at + std::size_t(t) * plane, at, plane * sizeof(float));
-      at += plane * std::size_t(layout.temporal);
-    }
-  };
+  std::vector<float> out, patch(layout.row());
+  // Appended patch by patch: filling tens of megabytes with zeros first would cost as much as the work
+  // itself.
+  out.reserve(image.pixels().size() * std::size_t(layout.temporal));
   for (int by = 0; by < image.height(); by += layout.factor())
     for (int bx = 0; bx < image.width(); bx += layout.factor())
       for (int y = by; y < by + layout.factor(); y += layout.patch)
-        for (int x = bx; x < bx + layout.factor(); x += layout.patch) one(x, y);
+        for (int x = bx; x < bx + layout.factor(); x += layout.patch) {
+          write_patch(image, x, y, layout, table, patch.data());
+          out.insert(out.end(), patch.begin(), patch.end());
+        }
   return out;
 }
 

@@ -46,14 +46,16 @@ class TiledLongestEdge final : public ImageProcessor {
     out.tokens = int(count) * rule_.tile_tokens;
     out.expansion = expansion(tiles.grid);
     out.arrays.push_back(float_tensor("pixel_values", {count, 3, rule_.tile, rule_.tile}, std::move(pixels)));
-    if (rule_.mask)
-      out.arrays.push_back(int_tensor("pixel_attention_mask", {count, rule_.tile, rule_.tile},
-                                      std::vector<std::int64_t>(tiles.images.size() * values / 3, 1)));
     return out;
   }
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     std::vector<Tensor> out = concatenated(images);
+    if (rule_.mask && !out.empty()) {
+      const std::vector<std::int64_t> shape = {out.front().shape[0], rule_.tile, rule_.tile};
+      std::vector<std::int64_t> ones(out.front().floats.size() / 3, 1);
+      out.push_back(int_tensor("pixel_attention_mask", shape, std::move(ones)));
+    }
     for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
     return out;
   }

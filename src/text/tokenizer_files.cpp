@@ -1,14 +1,13 @@
 #include "text/tokenizer_files.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
-#include <optional>
 #include <vector>
 
 #include "core/files.h"
 #include "mlx_vision/error.h"
 #include "text/tokenizer_classes.h"
+#include "text/tokenizer_formats.h"
 
 namespace mlx_vision::text {
 
@@ -53,35 +52,50 @@ struct TokenSettings {
 class SettingsReader {
  public:
   SettingsReader(Json config, const std::filesystem::path& folder) : config_(std::move(config)) {
-    if (config_.contains("added_tokens_decoder"))
+    if (find("added_tokens_decoder"))
       read_decoder();
     else
       read_legacy_files(folder);
   }
 
+  /// Null if absent.
+  const Json* find(const std::string& key) const {
+    const auto it = config_.find(key);
+    return it == config_.end() ? nullptr : &*it;
+  }
+  const Json& config() const { return config_; }
+  const std::map<std::int64_t, Json>& decoder() const { return decoder_; }
+
+  /// Takes what a converted vocabulary declares itself, where the configuration is silent.
+  void add_defaults(const ConvertedTokenizer& converted) {
+    for (std::size_t i = 0; i < converted.defaults.size(); ++i) {
+      const std::string key(kSpecialTokenNames[i]);
+      if (!find(key) && !converted.defaults[i].empty()) config_[key] = converted.defaults[i];
+    }
+    const Json* extra = find("extra_special_tokens");
+    if (!extra_key() && !(extra && extra->is_array())) config_["extra_special_tokens"] = converted.special;
+  }
+
   TokenSettings finish(const TokenizerClass* rule) {
+    for (const auto& [id, token] : decoder_) out_.added.push_back(token);
     read_extra();
     read_named(rule);
+    add_legacy();
     return std::move(out_);
   }
 
-  const Json& config() const { return config_; }
-
  private:
-  static constexpr const char* kConfig = "tokenizer_config.json";
+  static std::string where(const std::string& key) { return "tokenizer_config.json." + key; }
 
   void read_decoder() {
-    const Json& decoder = config_["added_tokens_decoder"];
-    if (!decoder.is_object())
-      throw ConfigError("tokenizer_config.json.added_tokens_decoder: expected an object");
-    std::map<std::int64_t, Json> by_id;
+    const Json& decoder = *find("added_tokens_decoder");
+    if (!decoder.is_object()) throw ConfigError(where("added_tokens_decoder") + ": expected an object");
     for (const auto& [id, token] : decoder.items()) {
-      if (id.empty() || id.size() > 9 ||
-          !std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; }))
-        throw ConfigError("tokenizer_config.json.added_tokens_decoder: expected ids, got \"" + id + "\"");
-      by_id[std::stoll(id)] = added_token(token, "tokenizer_config.json.added_tokens_decoder." + id);
+      const bool digits = std::all_of(id.begin(), id.end(), [](char c) { return c >= '0' && c <= '9'; });
+      if (id.empty() || id.size() > 9 || !digits)
+        throw ConfigError(where("added_tokens_decoder") + ": expected ids, got \"" + id + "\"");
+      decoder_[std::stoll(id)] = added_token(token, where("added_tokens_decoder.") + id);
     }
-    for (auto& [id, token] : by_id) out_.added.push_back(std::move(token));
     out_.replaces_file = true;
   }
 
@@ -92,12 +106,10 @@ class SettingsReader {
       Json token = value;
       if (token.is_object() && key != "extra_special_tokens") {
         token["special"] = true;
-        token["__type"] = "AddedToken";
-      } else if (key == "extra_special_tokens" && token.is_array() && config_[key].is_array()) {
-        Json merged = config_[key];
-        for (const Json& item : token)
-          if (std::find(merged.begin(), merged.end(), item) == merged.end()) merged.push_back(item);
-        token = std::move(merged);
+      } else if (const Json* own = find(key); own && own->is_array() && key == "extra_special_tokens") {
+        token = *own;
+        for (const Json& item : value)
+          if (std::find(token.begin(), token.end(), item) == token.end()) token.push_back(item);
       }
       config_[key] = std::move(token);
     }
@@ -110,23 +122,24 @@ class SettingsReader {
     for (const auto& [id, token] : by_id) legacy_added_.push_back(token);
   }
 
+  // transformers 5 renamed the list; an empty new one does not hide the old one.
+  const char* extra_key() const {
+    for (const char* key : {"extra_special_tokens", "additional_special_tokens"})
+      if (const Json* list = find(key); list && !list->empty()) return key;
+    return nullptr;
+  }
+
   void read_extra() {
-    // transformers 5 renamed the list; an empty new one does not hide the old one.
-    const char* key = "extra_special_tokens";
-    const auto is_empty = [&](const char* name) { return !config_.contains(name) || config_[name].empty(); };
-    if (is_empty(key)) key = "additional_special_tokens";
-    if (is_empty(key)) return;
-    if (config_[key].is_array()) {
-      for (const Json& token : config_[key])
-        out_.extra.push_back(added_token(token, std::string("tokenizer_config.json.") + key));
-    }
+    const char* key = extra_key();
+    if (!key || !find(key)->is_array()) return;
+    for (const Json& token : *find(key)) out_.extra.push_back(added_token(token, where(key)));
   }
 
   void set_named(const std::string& name, const Json& token) {
+    Json value = added_token(token, where(name));
+    value["special"] = true;
     const auto it = std::find_if(out_.named.begin(), out_.named.end(),
                                  [&](const auto& entry) { return entry.first == name; });
-    Json value = added_token(token, std::string(kConfig) + "." + name);
-    value["special"] = true;
     if (it != out_.named.end())
       it->second = std::move(value);
     else
@@ -136,44 +149,44 @@ class SettingsReader {
   void read_named(const TokenizerClass* rule) {
     for (std::size_t i = 0; i < kSpecialTokenNames.size(); ++i) {
       const std::string name(kSpecialTokenNames[i]);
-      const auto it = config_.find(name);
+      const Json* value = find(name);
       // An explicit null takes the class's default away.
-      if (it != config_.end() && !it->is_null())
-        set_named(name, *it);
-      else if (it == config_.end() && rule && !rule->special[i].empty())
-        set_named(name, std::string(rule->special[i]));
+      if (value && !value->is_null()) set_named(name, *value);
+      if (!value && rule && !rule->special[i].empty()) set_named(name, std::string(rule->special[i]));
     }
     bool own = false;
     for (const auto& [key, value] : config_.items()) {
       const bool standard =
           std::find(kSpecialTokenNames.begin(), kSpecialTokenNames.end(), key) != kSpecialTokenNames.end();
-      if (standard || !key.ends_with("_token")) continue;
-      const bool object = value.is_object() && value.contains("content");
-      if (!value.is_string() && !object) continue;
+      const bool token = value.is_string() || (value.is_object() && value.contains("content"));
+      if (standard || !token || !key.ends_with("_token")) continue;
       set_named(key, value);
       own = true;
     }
-    const Json& extra = config_["extra_special_tokens"];
-    if (extra.is_object()) {
-      for (const auto& [key, value] : extra.items()) set_named(key, value);
-    } else if (const Json& model = config_["model_specific_special_tokens"]; model.is_object() && !own) {
-      for (const auto& [key, value] : model.items()) set_named(key, value);
-    }
-    finish_legacy();
+    const auto take = [&](const char* key) {
+      const Json* names = find(key);
+      if (!names || !names->is_object()) return false;
+      for (const auto& [name, token] : names->items()) set_named(name, token);
+      return !names->empty();
+    };
+    own |= take("extra_special_tokens");
+    // What transformers 5 saves; names elsewhere in the configuration hide it.
+    if (!own) take("model_specific_special_tokens");
   }
 
   // A token of added_tokens.json is special when one of the other lists names it.
-  void finish_legacy() {
+  void add_legacy() {
     for (const std::string& token : legacy_added_) {
       const auto same = [&](const Json& entry) { return entry["content"] == token; };
       const bool special =
           std::any_of(out_.extra.begin(), out_.extra.end(), same) ||
           std::any_of(out_.named.begin(), out_.named.end(), [&](const auto& e) { return same(e.second); });
-      out_.added.push_back(added_token(Json{{"content", token}, {"special", special}}, "added_tokens.json"));
+      out_.added.push_back(added_token({{"content", token}, {"special", special}}, "added_tokens.json"));
     }
   }
 
   Json config_;
+  std::map<std::int64_t, Json> decoder_;
   TokenSettings out_;
   std::vector<std::string> legacy_added_;
 };
@@ -250,6 +263,16 @@ Json changes_of(const TokenSettings& settings, const TokenizerClass* rule, const
   return out;
 }
 
+/// tokenization_utils_tokenizers.py, update_post_processor
+Json flagged_template(const Json& config, const SpecialTokens& special) {
+  const auto is_set = [&](const char* key) { return config.contains(key) && config[key] == true; };
+  Json out = Json::array();
+  if (is_set("add_bos_token") && !special.bos.empty()) out.push_back(special.bos);
+  out.push_back(nullptr);
+  if (is_set("add_eos_token") && !special.eos.empty()) out.push_back(special.eos);
+  return out;
+}
+
 }  // namespace
 
 Json read_json_object(const std::filesystem::path& path) {
@@ -275,12 +298,22 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder, std::st
     out.source = "tokenizer.json";
     out.json = core::read_file(folder / out.source, kMaxTokenizerBytes);
   }
-  const TokenizerClass* rule =
-      find_tokenizer_class(identity_of(reader.config(), folder, model_type, out.json));
-  if (!has_json) throw ConfigError("tokenizer.json: not found");
+  const TokenizerIdentity identity = identity_of(reader.config(), folder, model_type, out.json);
+  const TokenizerClass* rule = find_tokenizer_class(identity);
+  if (!has_json) {
+    FormatContext context{.has_class = rule != nullptr, .hub_class = identity.hub_class, .added = {}};
+    for (const auto& [id, token] : reader.decoder()) context.added[id] = token["content"].get<std::string>();
+    ConvertedTokenizer converted = convert_tokenizer(folder, context);
+    reader.add_defaults(converted);
+    out.source = std::move(converted.source);
+    out.json = std::move(converted.json);
+  }
   const TokenSettings settings = reader.finish(rule);
   out.special = special_tokens(settings);
   out.changes = changes_of(settings, rule, reader.config());
+  // A tokenizer.json says itself what stands around a text; these flags only count without one.
+  if (!has_json && (!rule || rule->around.size() <= 1))
+    out.changes["template"] = flagged_template(reader.config(), out.special);
   return out;
 }
 

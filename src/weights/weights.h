@@ -78,6 +78,8 @@ class WeightStore {
   /// All tensors that were taken, to be evaluated at load.
   std::vector<mx::array> taken() const;
   Layout layout() const { return layout_; }
+  /// All tensors by their renamed names, taken or not.
+  const std::unordered_map<std::string, mx::array>& tensors() const { return tensors_; }
 
  private:
   mx::array convert(const mx::array& tensor) const;

@@ -1,7 +1,8 @@
 #include <doctest/doctest.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -56,7 +57,14 @@ void check_arrays(const json& expected, const std::vector<Tensor>& arrays) {
   CHECK(names.size() == expected.size());
 }
 
-Image pattern_of(const json& size) { return test::pattern(size[0].get<int>(), size[1].get<int>()); }
+/// Kept, since most sizes serve many cases.
+Image pattern_of(const json& size) {
+  static std::map<std::pair<int, int>, Image> made;
+  const std::pair key(size[0].get<int>(), size[1].get<int>());
+  const auto found = made.find(key);
+  return (found != made.end() ? found : made.emplace(key, test::pattern(key.first, key.second)).first)
+      ->second;
+}
 
 /// prepare() gives an image's share of what the reference returns for it alone, batch() all of it.
 void check_image(const ImageProcessor& processor, const json& expected) {

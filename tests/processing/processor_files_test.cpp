@@ -40,7 +40,8 @@ TEST_CASE("processor_config.json's image_processor stands instead of preprocesso
   Folder folder;
   CHECK_THROWS_AS(read_processor_files(folder.path()), ConfigError);
   folder.write("config.json", "{}");
-  CHECK(read_processor_files(folder.path()).image_processor.keys().empty());
+  CHECK_THROWS_WITH_AS(read_processor_files(folder.path()), doctest::Contains("preprocessor_config.json"),
+                       ConfigError);
   folder.write("preprocessor_config.json", R"({"patch_size": 1, "merge_size": 3})");
   CHECK(read_processor_files(folder.path()).image_processor.get<int>("patch_size") == 1);
   folder.write("processor_config.json", R"({"image_seq_len": 4})");

@@ -1,0 +1,20 @@
+#include "mlx_vision/preprocess.h"
+
+#include "engine/checkpoint.h"
+
+namespace mlx_vision {
+
+Preprocessed preprocess(const std::filesystem::path& model, const std::vector<Image>& images,
+                        const LoadOptions& options) {
+  return engine::prepare_images(model, images, options);
+}
+
+Rendered render(const std::filesystem::path& model, const Chat& chat, const LoadOptions& options,
+                std::optional<bool> enable_thinking) {
+  auto prompt = engine::open_frontend(model, options).prompts.build(chat, enable_thinking);
+  Rendered out{.prompt = std::move(prompt.text), .input_ids = std::move(prompt.ids), .image_tokens = {}};
+  for (const auto& image : prompt.images) out.image_tokens.push_back(image.tokens);
+  return out;
+}
+
+}  // namespace mlx_vision
