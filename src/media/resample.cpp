@@ -54,10 +54,25 @@ Bytes nearest(const RgbView& image, const ResizeSpec& spec, const Box& box) {
   return out;
 }
 
-bool is_horizontal_first(const RgbView& image, const ResizeSpec& spec) {
+Box box_of(int width, int height, const ResizeSpec& spec) {
+  return spec.box.value_or(Box{0, 0, float(width), float(height)});
+}
+
+/// Pillow crops where the box is already of the size wanted.
+bool is_crop(const ResizeSpec& spec, const Box& box) {
+  return box.left == float(int(box.left)) && box.top == float(int(box.top)) &&
+         box.right - box.left == float(spec.width) && box.bottom - box.top == float(spec.height);
+}
+
+/// Up to Pillow 12, Image.resize itself shrinks very tall pictures vertically first.
+bool is_split(int width, int height, const ResizeSpec& spec) {
+  return spec.rule == ResampleRule::pillow12 && height > 100ll * width && spec.height < height;
+}
+
+bool is_horizontal_first(int width, int height, const ResizeSpec& spec) {
   if (spec.rule != ResampleRule::pillow13) return true;
-  const std::int64_t fewer_rows = std::int64_t(image.height) - spec.height;
-  const std::int64_t fewer_columns = std::int64_t(image.width) - spec.width;
+  const std::int64_t fewer_rows = std::int64_t(height) - spec.height;
+  const std::int64_t fewer_columns = std::int64_t(width) - spec.width;
   return !(fewer_rows > 0 && fewer_rows > 2 * fewer_columns);
 }
 
@@ -98,36 +113,18 @@ void run(const RgbView& image, const ResizePlan& plan, Bytes& out) {
   other.get();
 }
 
-Bytes two_passes(const RgbView& image, ResampleAxis horizontal, ResampleAxis vertical,
-                 bool horizontal_first) {
-  const ResizePlan plan(std::move(horizontal), std::move(vertical), horizontal_first);
-  Bytes out(std::size_t(plan.out_width) * std::size_t(plan.vertical.out) * 3);
+Bytes resample_whole(const RgbView& image, const ResizeSpec& spec) {
+  const Box box = box_of(image.width, image.height, spec);
+  if (is_crop(spec, box)) return copy_part(image, int(box.left), int(box.top), spec.width, spec.height);
+  if (spec.filter == Filter::nearest) return nearest(image, spec, box);
+  const ResizePlan plan(plan_passes(image.width, image.height, spec));
+  Bytes out(std::size_t(spec.width) * std::size_t(spec.height) * 3);
   run(image, plan, out);
   return out;
 }
 
-Bytes resample_pillow(const RgbView& image, const ResizeSpec& spec, const Box& box) {
-  const bool whole_pixels = box.left == float(int(box.left)) && box.top == float(int(box.top));
-  if (whole_pixels && box.right - box.left == float(spec.width) && box.bottom - box.top == float(spec.height))
-    return copy_part(image, int(box.left), int(box.top), spec.width, spec.height);
-  if (spec.filter == Filter::nearest) return nearest(image, spec, box);
-  return two_passes(image, pillow_axis(image.width, box.left, box.right, spec.width, spec.filter),
-                    pillow_axis(image.height, box.top, box.bottom, spec.height, spec.filter),
-                    is_horizontal_first(image, spec));
-}
-
-/// Up to Pillow 12, Image.resize itself shrinks very tall pictures vertically first.
-Bytes resample_pillow12(const RgbView& image, const ResizeSpec& spec, const Box& box) {
-  if (image.height <= 100ll * image.width || spec.height >= image.height)
-    return resample_pillow(image, spec, box);
-  ResizeSpec step = spec;
-  step.width = image.width;
-  const Bytes rows = resample_pillow(image, step, {0, box.top, float(image.width), box.bottom});
-  return resample_pillow({rows.data(), image.width, spec.height}, spec,
-                         {box.left, 0, box.right, float(spec.height)});
-}
-
-void check(const RgbView& image, const ResizeSpec& spec, const Box& box) {
+void check(int width, int height, const ResizeSpec& spec) {
+  const Box box = box_of(width, height, spec);
   const std::uint64_t limit = DecodeLimits{}.pixels;
   if (spec.width < 1 || spec.height < 1)
     throw MediaError("image: expected a size of at least 1x1 to resize to, got " +
@@ -135,28 +132,45 @@ void check(const RgbView& image, const ResizeSpec& spec, const Box& box) {
   if (std::uint64_t(spec.width) * std::uint64_t(spec.height) > limit)
     throw MediaError("image: expected a size of at most " + std::to_string(limit) +
                      " pixels to resize to, got " + size_text(spec.width, spec.height));
-  const bool inside = box.left >= 0 && box.top >= 0 && box.right <= float(image.width) &&
-                      box.bottom <= float(image.height) && box.right >= box.left && box.bottom >= box.top;
+  const bool inside = box.left >= 0 && box.top >= 0 && box.right <= float(width) &&
+                      box.bottom <= float(height) && box.right >= box.left && box.bottom >= box.top;
   if (!inside)
-    throw MediaError("image: the box to resize lies outside the picture of " +
-                     size_text(image.width, image.height));
+    throw MediaError("image: the box to resize lies outside the picture of " + size_text(width, height));
+  const bool is_known =
+      spec.filter == Filter::bilinear || spec.filter == Filter::bicubic || spec.filter == Filter::lanczos;
+  if (spec.rule == ResampleRule::torchvision && (spec.box || !is_known))
+    throw MediaError("image: torchvision's rule has bilinear, bicubic and lanczos of the whole picture only");
 }
 
 }  // namespace
 
+bool has_two_passes(int width, int height, const ResizeSpec& spec) {
+  check(width, height, spec);
+  return spec.filter != Filter::nearest && !is_crop(spec, box_of(width, height, spec)) &&
+         !is_split(width, height, spec);
+}
+
+ResizePasses plan_passes(int width, int height, const ResizeSpec& spec) {
+  if (spec.rule == ResampleRule::torchvision)
+    return {torchvision_axis(width, spec.width, spec.filter),
+            torchvision_axis(height, spec.height, spec.filter), true};
+  const Box box = box_of(width, height, spec);
+  return {pillow_axis(width, box.left, box.right, spec.width, spec.filter),
+          pillow_axis(height, box.top, box.bottom, spec.height, spec.filter),
+          is_horizontal_first(width, height, spec)};
+}
+
 Bytes resample(const RgbView& image, const ResizeSpec& spec) {
-  const Box whole{0, 0, float(image.width), float(image.height)};
-  const Box box = spec.box.value_or(whole);
-  check(image, spec, box);
-  if (spec.rule == ResampleRule::pillow13) return resample_pillow(image, spec, box);
-  if (spec.rule == ResampleRule::pillow12) return resample_pillow12(image, spec, box);
-  if (spec.box || spec.filter == Filter::nearest || spec.filter == Filter::box ||
-      spec.filter == Filter::hamming)
-    throw MediaError("image: torchvision's rule has bilinear, bicubic and lanczos of the whole picture only");
-  if (spec.width == image.width && spec.height == image.height)
-    return copy_part(image, 0, 0, image.width, image.height);
-  return two_passes(image, torchvision_axis(image.width, spec.width, spec.filter),
-                    torchvision_axis(image.height, spec.height, spec.filter), true);
+  check(image.width, image.height, spec);
+  if (!is_split(image.width, image.height, spec)) return resample_whole(image, spec);
+  const Box box = box_of(image.width, image.height, spec);
+  ResizeSpec step = spec;
+  step.width = image.width;
+  step.box = Box{0, box.top, float(image.width), box.bottom};
+  const Bytes rows = resample_whole(image, step);
+  step.width = spec.width;
+  step.box = Box{box.left, 0, box.right, float(spec.height)};
+  return resample_whole({rows.data(), image.width, spec.height}, step);
 }
 
 }  // namespace mlx_vision::media

@@ -13,12 +13,12 @@ constexpr std::size_t kMaxWindowBytes = std::size_t(1) << 30;
 
 }  // namespace
 
-ResizePlan::ResizePlan(ResampleAxis horizontal, ResampleAxis vertical_axis, bool first)
-    : vertical(std::move(vertical_axis)),
-      in_width(horizontal.in),
-      out_width(horizontal.out),
-      horizontal_first(first || !vertical.needed) {
-  if (horizontal.needed) columns.emplace(horizontal);
+ResizePlan::ResizePlan(ResizePasses passes)
+    : vertical(std::move(passes.vertical)),
+      in_width(passes.horizontal.in),
+      out_width(passes.horizontal.out),
+      horizontal_first(passes.horizontal_first || !vertical.needed) {
+  if (passes.horizontal.needed) columns.emplace(passes.horizontal);
 }
 
 RowResampler::RowResampler(const ResizePlan& plan, int first, int last, std::uint8_t* out, bool stable)
@@ -44,7 +44,7 @@ RowResampler::RowResampler(const ResizePlan& plan, int first, int last, std::uin
   if (plan.columns && !columns_first_) wide_.resize(pitch_ * kBatch);
 }
 
-void RowResampler::push(const std::uint8_t* const* rows, int count) {
+void RowResampler::push(const std::uint8_t* const* rows, int count) noexcept {
   if (plan_.vertical.needed) {
     keep(rows, count);
     next_input_ += count;

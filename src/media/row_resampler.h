@@ -8,8 +8,14 @@
 namespace mlx_vision::media {
 
 /// Both directions of a resize of a whole picture, and which comes first.
+struct ResizePasses {
+  ResampleAxis horizontal, vertical;
+  bool horizontal_first = true;
+};
+
+/// The passes in the form that the kernels take.
 struct ResizePlan {
-  ResizePlan(ResampleAxis horizontal, ResampleAxis vertical, bool horizontal_first);
+  explicit ResizePlan(ResizePasses passes);
 
   ResampleAxis vertical;
   std::optional<ColumnWeights> columns;  ///< nothing: the width stays
@@ -34,7 +40,7 @@ class RowResampler {
   int last_input() const { return last_input_; }
 
   /// `count` rows from next_input() on, each with kRowSlack readable bytes behind it.
-  void push(const std::uint8_t* const* rows, int count);
+  void push(const std::uint8_t* const* rows, int count) noexcept;
 
  private:
   std::uint8_t* slot(int row) { return storage_.data() + std::size_t(row % ring_) * pitch_; }
