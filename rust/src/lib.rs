@@ -39,6 +39,6 @@ mod tests {
         let exported = signatures(&sources.concat());
         let declared = signatures(include_str!("../include/mlx_vision_bridge.h"));
         assert_eq!(exported, declared);
-        assert_eq!(declared.len(), 17);
+        assert_eq!(declared.len(), 16);
     }
 }
