@@ -153,8 +153,7 @@ Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   job.sampling = resolve(options.sampling, sampling, vocab);
   if (!options.ignore_eos) {
     job.eos = eos;
-    for (const std::string& token : options.eos_tokens)
-      job.eos.insert(end_token(prompts.tokenizer(), token));
+    for (const std::string& token : options.eos_tokens) job.eos.insert(end_token(prompts.tokenizer(), token));
   }
   job.stop = options.stop;
   job.capture = options.capture_logits;
