@@ -49,7 +49,7 @@ int run_arguments(const std::vector<std::string>& arguments, bool json) {
   const auto app = make_app(action);
   try {
     const auto spread = spread_values(arguments);
-    app->parse({spread.rbegin(), spread.rend()});  // CLI11 takes them from the back
+    app->parse(std::vector<std::string>(spread.rbegin(), spread.rend()));  // CLI11 takes them from the back
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app->exit(e);  // --help, --version
     print_error("UsageError", e.what(), json);

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
+#include "processing/prepare_images.h"
 
 namespace mlx_vision::engine {
 namespace mx = mlx::core;
@@ -130,7 +131,9 @@ Prompt Frontend::prompt(const Request& request) const {
     return prompts.build(request.chat, request.options.enable_thinking);
   }
   if (request.raw_prompt) return prompts.build_raw(*request.raw_prompt, unnamed(request.images));
-  return {.text = {}, .ids = *request.input_ids, .images = prompts.prepare(unnamed(request.images))};
+  return {.text = {},
+          .ids = *request.input_ids,
+          .images = processing::prepare_images(prompts.processor(), unnamed(request.images))};
 }
 
 Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {

@@ -4,16 +4,6 @@
 #include <numbers>
 
 namespace mlx_vision::nn {
-namespace {
-
-// The dense equivalent of `packed_rows`, in `dtype`.
-mx::array unpack(const mx::array& weight, const mx::array& scales, const std::optional<mx::array>& biases,
-                 const Quantization& q, mx::Dtype dtype) {
-  return mx::dequantize(weight, scales, biases, q.group_size, q.bits, q.mode, std::nullopt, dtype);
-}
-
-}  // namespace
-
 Linear::Linear(const Weights& w, int in, int out, bool bias) : p_(load(w, in, out, bias)) {}
 
 Linear::Params Linear::load(const Weights& w, int in, int out, bool bias) {
@@ -41,7 +31,11 @@ mx::array Embedding::operator()(const mx::array& ids) const {
   const auto rows = [&](const mx::array& table) { return mx::take(table, ids, 0); };
   if (!p_.scales) return rows(p_.weight);
   const auto biases = p_.biases ? std::optional(rows(*p_.biases)) : std::nullopt;
-  return unpack(rows(p_.weight), rows(*p_.scales), biases, p_.quant, dtype_);
+  // Modes without a float type of their own give bfloat16, as in the reference, which holds their values
+  // exactly.
+  const auto dtype = p_.biases || dtype_ == mx::float32 ? std::nullopt : std::optional(dtype_);
+  return mx::dequantize(rows(p_.weight), rows(*p_.scales), biases, p_.quant.group_size, p_.quant.bits,
+                        p_.quant.mode, std::nullopt, dtype);
 }
 
 namespace {
