@@ -30,6 +30,9 @@ if(MLX_VISION_HEIF)
   target_compile_definitions(mlx_vision_codecs INTERFACE MLX_VISION_HAVE_HEIF)
 endif()
 
+# Vector kernels with run-time dispatch.
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+
 # MLX comes as a Python wheel in .venv (scripts/setup.sh); -DMLX_DIR=… or -DMLX_ROOT=… names another build.
 if(NOT MLX_ROOT)
   file(GLOB mlx_candidates ${PROJECT_SOURCE_DIR}/.venv/lib/python*/site-packages/mlx)

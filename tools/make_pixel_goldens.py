@@ -67,27 +67,26 @@ def described(array):
                 "samples": [float(v) for v in flat[:: max(1, flat.size // 5)][:6]]}
     if array.dtype != np.int64:
         raise TypeError(array.dtype)
-    out = {"shape": list(array.shape), "checksum": checksum(array.view(np.uint64))}
-    return out
+    return {"shape": list(array.shape), "checksum": checksum(array.view(np.uint64))}
 
 
 def text_described(text):
     return {"length": len(text.encode()), "checksum": checksum(np.frombuffer(text.encode(), np.uint8))}
 
 
-def qwen(processor, config, out, _image):
+def qwen(processor, config, out):
     grid = out["image_grid_thw"]
     return ["<|image_pad|>" * int(g.prod() // processor.merge_size**2) for g in grid]
 
 
-def llava(processor, config, out, _image):
+def llava(processor, config, out):
     me = SimpleNamespace(image_token="<image>", num_additional_image_tokens=config.get("num_additional_image_tokens", 0),
                          patch_size=config["patch_size"], vision_feature_select_strategy=config.get("vision_feature_select_strategy"))
     return [LlavaProcessor.replace_image_token(me, out, i) for i in range(len(out["pixel_values"]))]
 
 
 def tiles(cls):
-    def expand(processor, config, out, _image):
+    def expand(processor, config, out):
         me = SimpleNamespace(image_token="<image>", fake_image_token="<fake_token_around_image>", global_image_tag="<global-img>",
                              global_image_token="<global-img>", image_seq_len=config.get("image_seq_len", 169))
         count = sum(len(rows) for rows in out["rows"])
@@ -151,13 +150,13 @@ def arrays_of(out):
 
 
 def one_image(case, size):
-    name, _, cls, expand, config, processor_config, _ = case
+    _, _, cls, expand, config, processor_config, _ = case
     image = pattern(*size)
     try:
         out = run(cls, config, image)
     except ValueError as error:
         return {"size": list(size), "error": str(error)[:60]}
-    text = expand(cls(**config), processor_config, out, image)[0]
+    text = expand(cls(**config), processor_config, out)[0]
     if cls is Qwen2VLImageProcessorPil and config.get("resample", 3) == 3:
         compare_with_mlx_vlm(config, image, out)
     return {"size": list(size), "arrays": arrays_of(out), "expansion": text_described(text)}

@@ -3,12 +3,14 @@
 #include <string>
 #include <vector>
 
+#include "mlx_vision/export.h"
+
 namespace mlx_vision {
 
 enum class FinishReason { stop, length, cancelled };
 
 /// "stop", "length" or "cancelled".
-const char* to_string(FinishReason reason);
+MLX_VISION_API const char* to_string(FinishReason reason);
 
 struct Usage {
   int prompt_tokens = 0, completion_tokens = 0, total_tokens = 0;

@@ -2,10 +2,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mlx_vision/export.h"
@@ -61,6 +63,13 @@ struct Box {
   float left = 0, top = 0, right = 0, bottom = 0;
 };
 
+/// A resize to a size that depends on the picture's own, as `size(width, height) -> {width, height}`.
+struct FittedResize {
+  std::function<std::pair<int, int>(int, int)> size;
+  Filter filter = Filter::bicubic;
+  ResampleRule rule = ResampleRule::pillow13;
+};
+
 /// An 8-bit RGB picture, tightly packed rows from the top (`[height, width, 3]`). Cheap to copy: copies share
 /// immutable pixels. Safe to use from any thread.
 class MLX_VISION_API Image {
@@ -71,6 +80,13 @@ class MLX_VISION_API Image {
   /// Decodes a file held in memory. `name` appears in errors.
   static Image from_bytes(std::span<const std::byte> bytes, const DecodeOptions& options = {},
                           const std::string& name = "image");
+  /// from_bytes(…).resized(…) in one go: the same pixels, but a JPEG is resampled while it is decoded and
+  /// never held at full size, which takes less time and far less memory. @throws MediaError
+  static Image from_bytes_resized(std::span<const std::byte> bytes, const FittedResize& resize,
+                                  const DecodeOptions& options = {}, const std::string& name = "image");
+  /// from_file(…).resized(…) in one go. @throws MediaError
+  static Image from_file_resized(const std::filesystem::path& path, const FittedResize& resize,
+                                 const DecodeOptions& options = {});
   /// Takes pixels; gray is repeated, alpha treated as `alpha` says. @throws MediaError
   static Image from_pixels(const PixelView& view, AlphaMode alpha = AlphaMode::drop);
   /// Takes ownership of `width * height * 3` packed RGB bytes. @throws MediaError if the size differs.

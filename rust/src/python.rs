@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use minijinja::value::{from_args, Kwargs, Rest, ValueKind};
+use minijinja::value::{from_args, Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{escape_formatter, Environment, Error, ErrorKind, State, Value};
 
 /// Installs filters, tests, functions, methods and number printing.
@@ -102,30 +102,31 @@ struct JsonLayout {
 
 /// transformers' `tojson`: `json.dumps` without HTML escapes, with its arguments
 /// `(ensure_ascii, indent, separators, sort_keys)` in that order or by name.
-fn tojson(value: &Value, Rest(args): Rest<Value>) -> Result<String, Error> {
-    type Positional = Option<Value>;
-    let (ensure_ascii, indent, separators, sort_keys, kwargs): (
-        Positional,
-        Positional,
-        Positional,
-        Positional,
-        Kwargs,
-    ) = from_args(&args)?;
-    let option = |name: &str, positional: Positional| -> Result<Positional, Error> {
-        let value = positional.or(kwargs.get::<Positional>(name)?);
-        Ok(value.filter(|v| !v.is_none() && !v.is_undefined()))
+fn tojson(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    let args = args.into_values();
+    let (kwargs, positional) = match args.split_last() {
+        Some((last, rest)) if last.is_kwargs() => (Kwargs::try_from(last.clone())?, rest),
+        _ => (Kwargs::from_iter::<[(&str, Value); 0]>([]), &args[..]),
     };
-    let indent = option("indent", indent)?.map(|v| match v.as_str() {
+    let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
+    if positional.len() > names.len() {
+        return Err(Error::from(ErrorKind::TooManyArguments));
+    }
+    let option = |place: usize| -> Result<Option<Value>, Error> {
+        let named = kwargs.get::<Option<Value>>(names[place])?;
+        Ok(positional.get(place).cloned().or(named).filter(|v| !v.is_none() && !v.is_undefined()))
+    };
+    let indent = option(1)?.map(|v| match v.as_str() {
         Some(text) => text.to_owned(),
         None => " ".repeat(v.as_usize().map_or(0, |width| width.min(64))),
     });
-    let (item_separator, key_separator) = match option("separators", separators)? {
+    let (item_separator, key_separator) = match option(2)? {
         Some(pair) => (pair.get_item_by_index(0)?.to_string(), pair.get_item_by_index(1)?.to_string()),
         None => (if indent.is_some() { "," } else { ", " }.into(), ": ".into()),
     };
     let layout = JsonLayout {
-        ensure_ascii: option("ensure_ascii", ensure_ascii)?.is_some_and(|v| v.is_true()),
-        sort_keys: option("sort_keys", sort_keys)?.is_some_and(|v| v.is_true()),
+        ensure_ascii: option(0)?.is_some_and(|v| v.is_true()),
+        sort_keys: option(3)?.is_some_and(|v| v.is_true()),
         indent,
         item_separator,
         key_separator,
@@ -349,7 +350,7 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Valu
 }
 
 fn partition(head: &str, separator: &str, tail: &str, found: bool) -> Value {
-    [head, if found { separator } else { "" }, tail].into_iter().map(Value::from).collect()
+    Value::from(Tuple::from([head, if found { separator } else { "" }, tail].map(Value::from)))
 }
 
 fn rsplit(text: &str, separator: Option<&str>, count: i64) -> Value {

@@ -172,6 +172,11 @@ bool ConfigReader::is_object(std::string_view key) const {
   return value && value->is_object();
 }
 
+bool ConfigReader::is_array(std::string_view key) const {
+  const nlohmann::json* value = lookup(key);
+  return value && value->is_array();
+}
+
 std::vector<std::string> ConfigReader::keys() const {
   std::vector<std::string> out;
   for (const auto& [key, value] : node_->items()) out.push_back(key);

@@ -44,6 +44,7 @@ class ConfigReader {
   ConfigReader child_or_empty(std::string_view key) const;  ///< absent or null: an empty object
   bool has(std::string_view key) const;                     ///< present and not null
   bool is_object(std::string_view key) const;
+  bool is_array(std::string_view key) const;
   std::vector<std::string> keys() const;
   const nlohmann::json& raw() const;  ///< marks nothing as read
   const std::string& path() const { return path_; }

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
+#include "processing/prepare_images.h"
 
 namespace mlx_vision::engine {
 namespace mx = mlx::core;
@@ -130,7 +131,9 @@ Prompt Frontend::prompt(const Request& request) const {
     return prompts.build(request.chat, request.options.enable_thinking);
   }
   if (request.raw_prompt) return prompts.build_raw(*request.raw_prompt, unnamed(request.images));
-  return {.text = {}, .ids = *request.input_ids, .images = prompts.prepare(unnamed(request.images))};
+  return {.text = {},
+          .ids = *request.input_ids,
+          .images = processing::prepare_images(prompts.processor(), unnamed(request.images))};
 }
 
 Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
@@ -153,8 +156,7 @@ Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   job.sampling = resolve(options.sampling, sampling, vocab);
   if (!options.ignore_eos) {
     job.eos = eos;
-    for (const std::string& token : options.eos_tokens)
-      job.eos.insert(end_token(prompts.tokenizer(), token));
+    for (const std::string& token : options.eos_tokens) job.eos.insert(end_token(prompts.tokenizer(), token));
   }
   job.stop = options.stop;
   job.capture = options.capture_logits;

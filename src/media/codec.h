@@ -49,6 +49,9 @@ Picture decode_tiff(const Source& source);
 Picture decode_avif(const Source& source);
 Picture decode_heic(const Source& source);
 
+/// By content. @throws MediaError if the file is larger than the limit.
+bool is_jpeg(const Source& source);
+
 /// Recognises the format by content and decodes, the orientation applied if the options say so.
 /// @throws MediaError
 Picture decode(const Source& source);

@@ -42,6 +42,12 @@ Decoder iso_media_decoder(Bytes b) {
   return nullptr;
 }
 
+void check_bytes(const Source& source) {
+  if (source.bytes.size() > source.options.limits.file_bytes)
+    source.fail("expected at most " + std::to_string(source.options.limits.file_bytes) + " bytes, got " +
+                std::to_string(source.bytes.size()));
+}
+
 Decoder find_decoder(Bytes b) {
   using namespace std::string_view_literals;
   if (has_at(b, 0, "\xff\xd8\xff")) return decode_jpeg;
@@ -84,10 +90,13 @@ Picture Picture::blank(const ImageInfo& info) {
   return picture;
 }
 
+bool is_jpeg(const Source& source) {
+  check_bytes(source);
+  return find_decoder(source.bytes) == decode_jpeg;
+}
+
 Picture decode(const Source& source) {
-  if (source.bytes.size() > source.options.limits.file_bytes)
-    source.fail("expected at most " + std::to_string(source.options.limits.file_bytes) + " bytes, got " +
-                std::to_string(source.bytes.size()));
+  check_bytes(source);
   const Decoder decoder = find_decoder(source.bytes);
   if (decoder == nullptr)
     source.fail("expected a picture (JPEG, PNG, WebP, GIF, BMP, PNM, TIFF, AVIF or HEIC), got " +

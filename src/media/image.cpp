@@ -4,6 +4,7 @@
 #include <string>
 
 #include "media/codec.h"
+#include "media/decode_resized.h"
 #include "media/resample.h"
 #include "mlx_vision/error.h"
 
@@ -48,6 +49,21 @@ Image Image::from_bytes(std::span<const std::byte> bytes, const DecodeOptions& o
 Image Image::from_file(const std::filesystem::path& path, const DecodeOptions& options) {
   const std::vector<std::byte> bytes = read_file(path, options.limits.file_bytes);
   return from_bytes(bytes, options, path.string());
+}
+
+Image Image::from_bytes_resized(std::span<const std::byte> bytes, const FittedResize& resize,
+                                const DecodeOptions& options, const std::string& name) {
+  const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  media::Picture picture = media::decode_resized({data, name, options}, resize);
+  return Image(picture.width, picture.height,
+               std::make_shared<const std::vector<std::uint8_t>>(std::move(picture.rgb)),
+               std::make_shared<const ImageInfo>(std::move(picture.info)));
+}
+
+Image Image::from_file_resized(const std::filesystem::path& path, const FittedResize& resize,
+                               const DecodeOptions& options) {
+  const std::vector<std::byte> bytes = read_file(path, options.limits.file_bytes);
+  return from_bytes_resized(bytes, resize, options, path.string());
 }
 
 Image Image::from_rgb(int width, int height, std::vector<std::uint8_t> rgb) {

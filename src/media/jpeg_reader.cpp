@@ -80,6 +80,7 @@ struct JpegReader::State {
   static void next_row(State& state) {
     state.complete = jpeg_read_scanlines(&state.jpeg, &state.row, 1) == 1;
   }
+  static void finish(State& state) { jpeg_finish_decompress(&state.jpeg); }
 };
 
 namespace {
@@ -119,7 +120,7 @@ JpegReader::JpegReader(const Source& source) : source_(source), state_(std::make
   state.input.bytes_in_buffer = source.bytes.size();
   if (!state.guarded(State::open)) fail();
   if (!state.complete) source.truncated("JPEG", "no picture data");
-  const int components = state.jpeg.num_components;
+  const int components = components_ = state.jpeg.num_components;
   if (components != 1 && components != 3 && components != 4)
     source.fail("JPEG: expected 1, 3 or 4 components, got " + std::to_string(components));
   source.check_size(state.jpeg.image_width, state.jpeg.image_height);
@@ -157,10 +158,12 @@ void JpegReader::read_row(std::uint8_t* rgb) {
   if (!state.complete)
     source_.truncated("JPEG",
                       "row " + std::to_string(y) + " of " + std::to_string(info_.height) + " is not there");
+  // What follows the last row must be sound as far as it is there; the end marker may be missing.
+  if (y + 1 == info_.height && !state.guarded(State::finish)) fail();
   const std::size_t width = std::size_t(info_.width);
-  if (state.jpeg.num_components == 1) {
+  if (components_ == 1) {
     gray_to_rgb(state.native.data(), rgb, width);
-  } else if (state.jpeg.num_components == 4) {
+  } else if (components_ == 4) {
     // As Pillow, all four-component files are taken for Adobe's, which store the inverse.
     for (std::uint8_t& ink : state.native) ink = std::uint8_t(255 - ink);
     cmyk_to_rgb(state.native.data(), rgb, width);

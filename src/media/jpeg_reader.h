@@ -30,6 +30,7 @@ class JpegReader {
 
   const Source& source_;
   ImageInfo info_;
+  int components_ = 0;
   std::unique_ptr<State> state_;
 };
 

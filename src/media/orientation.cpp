@@ -7,20 +7,18 @@ namespace mlx_vision::media {
 
 Picture oriented(Picture picture, int orientation) {
   if (orientation < 2 || orientation > 8) return picture;
-  const bool transposed = orientation >= 5;
-  const bool mirrored = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool flipped = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const Turn turn(orientation);
   const std::ptrdiff_t width = picture.width, height = picture.height;
   // Where the pixel that comes first in the result lies in the stored picture, and the steps to its right and
   // lower neighbours.
-  const std::ptrdiff_t start = (flipped ? (height - 1) * width : 0) + (mirrored ? width - 1 : 0);
-  std::ptrdiff_t right = mirrored ? -1 : 1, down = flipped ? -width : width;
+  const std::ptrdiff_t start = (turn.flipped ? (height - 1) * width : 0) + (turn.mirrored ? width - 1 : 0);
+  std::ptrdiff_t right = turn.mirrored ? -1 : 1, down = turn.flipped ? -width : width;
   Picture result;
-  result.width = transposed ? picture.height : picture.width;
-  result.height = transposed ? picture.width : picture.height;
+  result.width = turn.transposed ? picture.height : picture.width;
+  result.height = turn.transposed ? picture.width : picture.height;
   result.info = std::move(picture.info);
   result.rgb.resize(picture.rgb.size());
-  if (transposed) std::swap(right, down);
+  if (turn.transposed) std::swap(right, down);
   std::uint8_t* to = result.rgb.data();
   for (int y = 0; y < result.height; ++y) {
     const std::uint8_t* from = picture.rgb.data() + 3 * (start + y * down);

@@ -116,6 +116,19 @@ ResampleAxis quantized(RealAxis real, int precision) {
 
 }  // namespace
 
+ResampleAxis mirrored(const ResampleAxis& axis) {
+  ResampleAxis result = axis;
+  for (int i = 0; i < axis.out; ++i) {
+    const auto from = std::size_t(axis.out - 1 - i), to = std::size_t(i);
+    result.count[to] = axis.count[from];
+    result.start[to] = axis.in - axis.start[from] - axis.count[from];
+    std::int32_t* weights = result.weights.data() + to * std::size_t(axis.taps);
+    std::fill_n(weights, axis.taps, 0);
+    std::reverse_copy(axis.weights_of(int(from)), axis.weights_of(int(from)) + axis.count[from], weights);
+  }
+  return result;
+}
+
 ResampleAxis pillow_axis(int in, float from, float to, int out, Filter filter) {
   ResampleAxis axis = quantized(real_axis(in, from, to, out, filter), kPillowPrecision);
   axis.needed = out != in || from != 0.0f || to != float(out);

@@ -21,6 +21,9 @@ struct ResampleAxis {
   }
 };
 
+/// The same windows seen from the other end: position i reads the mirror image of what position out-1-i read.
+ResampleAxis mirrored(const ResampleAxis& axis);
+
 /// Weights as Pillow computes them (Resample.c of 13.0.0, the same since 3.4): float64, normalised, rounded
 /// to 22 bits. `from` and `to` are the box's sides. @throws MediaError if the table would be too large.
 ResampleAxis pillow_axis(int in, float from, float to, int out, Filter filter);

@@ -10,6 +10,8 @@ namespace mlx_vision::media {
 struct TiffEntry {
   unsigned type = 0;
   std::uint64_t count = 0;
+  std::uint32_t value = 0;   ///< the first, of a SHORT that the entry itself holds
+  std::uint64_t offset = 0;  ///< of the values in the file, where they need more than four bytes
 };
 
 /// The entry of `tag` in the first directory; nothing if there is none, and for BigTIFF.

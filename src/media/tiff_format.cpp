@@ -55,6 +55,17 @@ void check_types(const Source& source) {
   }
 }
 
+/// libtiff calls a picture gray whose colour map it cannot read.
+void check_colour_map(const Source& source, const Tags& tags) {
+  const auto photometric = find_tiff_entry(source.bytes, TIFFTAG_PHOTOMETRIC);
+  if (!photometric || photometric->value != PHOTOMETRIC_PALETTE) return;
+  const auto map = find_tiff_entry(source.bytes, TIFFTAG_COLORMAP);
+  const std::uint64_t values = 3ull << std::min<unsigned>(tags.bits, 16);
+  if (!map || map->type != TIFF_SHORT || map->count != values ||
+      map->offset + 2 * values > source.bytes.size())
+    source.fail("TIFF data are damaged: the colour map cannot be read");
+}
+
 bool is_known(std::uint16_t compression) {
   static constexpr std::uint16_t kKnown[] = {1, 2,     3,     4,     5,     6,     7,
                                              8, 32771, 32773, 32809, 32946, 34925, 50000};
@@ -278,6 +289,7 @@ void read_pixel(const Row& row, std::size_t x, std::uint8_t* rgba) {
 TiffFormat read_tiff_format(const Source& source, TIFF* tiff) {
   check_types(source);
   Tags tags = read_tags(source, tiff);
+  check_colour_map(source, tags);
   TiffFormat format;
   format.width = int(tags.width);
   format.height = int(tags.height);

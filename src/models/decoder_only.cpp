@@ -66,11 +66,11 @@ mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int 
   return mx::expand_dims(runs.size() == 1 ? runs[0] : mx::concatenate(std::move(runs), 0), 0);
 }
 
-nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int) const {
+nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int, mx::Dtype) const {
   return decoder_.rope().table_from_offsets(std::vector<int>{begin});
 }
 
-nn::Rope::Table DecoderOnlyVlm::next_positions(std::span<Sequence* const> sequences) const {
+nn::Rope::Table DecoderOnlyVlm::next_positions(std::span<Sequence* const> sequences, mx::Dtype) const {
   std::vector<int> begin;
   for (const auto* s : sequences) begin.push_back(s->processed);
   return decoder_.rope().table_from_offsets(begin);
@@ -81,7 +81,12 @@ std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) 
   const int begin = s.processed;
   count = std::min(count, s.prompt_length - begin);
   nn::DecoderCache* cache = &s.cache;
-  auto h = decoder_(embed_prompt(s, begin, count), prompt_positions(s, begin, count), {&cache, 1});
+  // As the reference, which embeds a prompt whole: with images all of it has the features' type, whatever
+  // this chunk holds.
+  auto embedded = embed_prompt(s, begin, count);
+  if (s.features) embedded = mx::astype(embedded, decoder_.dtype());
+  const auto positions = prompt_positions(s, begin, count, embedded.dtype());
+  const auto h = decoder_(std::move(embedded), positions, {&cache, 1});
   s.processed += count;
   if (s.processed < s.prompt_length) return std::nullopt;
   s.features.reset();
@@ -90,14 +95,14 @@ std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) 
 }
 
 mx::array DecoderOnlyVlm::decode(const mx::array& ids, std::span<Sequence* const> sequences) const {
-  const auto positions = next_positions(sequences);
+  const auto embedded = mx::expand_dims(decoder_.embed(ids), 1);
+  const auto positions = next_positions(sequences, embedded.dtype());
   std::vector<nn::DecoderCache*> caches;
   for (auto* s : sequences) {
     caches.push_back(&static_cast<DecoderSequence*>(s)->cache);
     ++s->processed;
   }
-  const auto h = decoder_(mx::expand_dims(decoder_.embed(ids), 1), positions, caches);
-  return decoder_.logits(mx::squeeze(h, 1));
+  return decoder_.logits(mx::squeeze(decoder_(embedded, positions, caches), 1));
 }
 
 }  // namespace mlx_vision::models

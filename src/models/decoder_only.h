@@ -43,10 +43,11 @@ class DecoderOnlyVlm : public Model {
   /// A fresh sequence of the family's own kind; `ids` are checked, the rest is filled by start().
   virtual std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const;
-  /// Positions of prompt tokens begin … begin + count - 1.
-  virtual nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count) const;
+  /// Positions of prompt tokens begin … begin + count - 1. `dtype` is that of the embedded tokens.
+  virtual nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count,
+                                           mx::Dtype dtype) const;
   /// Positions of the next token of each sequence.
-  virtual nn::Rope::Table next_positions(std::span<Sequence* const> sequences) const;
+  virtual nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const;
 
  private:
   mx::array embed_prompt(const DecoderSequence& sequence, int begin, int count) const;

@@ -27,7 +27,7 @@ struct LlavaConfig {
                     .projector_bias = c.get_or("multimodal_projector_bias", true),
                     .projector_activation = nn::activation_or(c, "projector_hidden_act", "gelu")};
     out.text.tied_head = backbones::tied_head(c, c.child("text_config"), w["language_model"]["lm_head"]);
-    if (c.has("vision_feature_layer") && c.raw()["vision_feature_layer"].is_array())
+    if (c.is_array("vision_feature_layer"))
       out.feature_layers = c.get<std::vector<int>>("vision_feature_layer");
     else
       out.feature_layers = {c.get_or("vision_feature_layer", -2)};

@@ -68,6 +68,12 @@ struct Family {
                                                            const processing::ImageLimits& limits) = nullptr;
 };
 
+// One line per file of a family.
+extern const Family kIdefics3;
+extern const Family kLlava;
+extern const Family kQwen2Vl;
+extern const Family kQwen2_5Vl;
+
 /// By config.json's model_type, lower-cased. @throws ConfigError listing what is known.
 const Family& find_family(std::string_view model_type);
 std::span<const Family* const> families();

@@ -75,20 +75,21 @@ std::unique_ptr<DecoderSequence> QwenVl::make_sequence(std::span<const std::int3
   return sequence;
 }
 
-nn::Rope::Table QwenVl::prompt_positions(const DecoderSequence& sequence, int begin, int count) const {
+nn::Rope::Table QwenVl::prompt_positions(const DecoderSequence& sequence, int begin, int count,
+                                         mx::Dtype dtype) const {
   const auto& axes = static_cast<const QwenSequence&>(sequence).positions.axes;
   std::vector<std::int32_t> values;
   for (const auto& axis : axes)
     values.insert(values.end(), axis.begin() + begin, axis.begin() + begin + count);
-  return decoder().rope().table_from_axes(axes_to_array(values, count), decoder().dtype());
+  return decoder().rope().table_from_axes(axes_to_array(values, count), dtype);
 }
 
-nn::Rope::Table QwenVl::next_positions(std::span<Sequence* const> sequences) const {
+nn::Rope::Table QwenVl::next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const {
   std::vector<std::int32_t> values;
   for (int axis = 0; axis < 3; ++axis)
     for (const auto* s : sequences)
       values.push_back(s->processed + static_cast<const QwenSequence*>(s)->positions.delta);
-  return decoder().rope().table_from_axes(axes_to_array(values, 1), decoder().dtype());
+  return decoder().rope().table_from_axes(axes_to_array(values, 1), dtype);
 }
 
 weights::NameMap qwen_vl_names(const core::ConfigReader&) {

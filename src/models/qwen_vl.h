@@ -31,8 +31,9 @@ class QwenVl final : public DecoderOnlyVlm {
  protected:
   std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const override;
-  nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count) const override;
-  nn::Rope::Table next_positions(std::span<Sequence* const> sequences) const override;
+  nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count,
+                                   mx::Dtype dtype) const override;
+  nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const override;
 
  private:
   int merge_;

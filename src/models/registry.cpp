@@ -6,8 +6,6 @@
 
 namespace mlx_vision::models {
 
-extern const Family kIdefics3, kLlava, kQwen2Vl, kQwen2_5Vl;
-
 std::span<const Family* const> families() {
   static constexpr std::array kFamilies = {&kIdefics3, &kLlava, &kQwen2Vl,
                                            &kQwen2_5Vl};  // one name per family

@@ -108,12 +108,9 @@ media::Rgb mean_colour(const core::ConfigReader& config, const std::array<double
 
 std::optional<Size> read_crop(const core::ConfigReader& config, Recipe recipe) {
   if (!config.get_or("do_center_crop", recipe != Recipe::siglip)) return std::nullopt;
-  const SizeField none;
-  const SizeField size =
-      recipe == Recipe::siglip
-          ? none
-          : SizeField{.height = 224, .width = 224, .shortest_edge = {}, .longest_edge = {}};
-  const SizeField crop = read_size(config, "crop_size", size, BareSize::square);
+  SizeField fallback;
+  if (recipe != Recipe::siglip) fallback.height = fallback.width = 224;
+  const SizeField crop = read_size(config, "crop_size", fallback, BareSize::square);
   if (!crop.is_rectangle()) config.fail("crop_size", "expected height and width");
   return Size{*crop.width, *crop.height};
 }

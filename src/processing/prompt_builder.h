@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,9 +41,6 @@ class PromptBuilder {
 
   /// For a prompt that is rendered already; `images` fill its placeholders in order. @throws as build
   Prompt build_raw(std::string rendered, const std::vector<ImagePart>& images) const;
-
-  /// Images alone, several at a time on up to 8 threads. @throws MediaError as build
-  std::vector<ImageInput> prepare(const std::vector<ImagePart>& images) const;
 
   /// Adds the tokenizer's own special tokens unless the text begins with BOS: one BOS, never two.
   /// @throws RequestError if the text is not UTF-8.

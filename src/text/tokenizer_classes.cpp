@@ -75,17 +75,6 @@ constexpr std::string_view kGptNeoX = R"({
   "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
   @model})";
 
-constexpr std::string_view kClip = R"({
-  "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"},
-    {"type": "Replace", "pattern": {"Regex": "\\s+"}, "content": " "}, {"type": "Lowercase"}]},
-  "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-    {"type": "Split", "behavior": "Removed", "invert": true, "pattern": {"Regex":
-      "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"}},
-    {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}]},
-  "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-  "model": {"unk_token": @unk, "continuing_subword_prefix": "", "end_of_word_suffix": "</w>",
-    "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "dropout": null}})";
-
 constexpr std::array<std::string_view, 7> kQwenSpecial = {"", "<|endoftext|>", "<|endoftext|>", "",
                                                           "<|endoftext|>"};
 constexpr std::array<std::string_view, 7> kGemmaSpecial = {"<bos>", "<eos>", "<unk>", "",
@@ -124,10 +113,6 @@ constexpr TokenizerClass kClasses[] = {
      .special = kRobertaSpecial,
      .around = "cls_token A sep_token"},
     {.name = "BartTokenizer", .parts = kGpt2, .special = kRobertaSpecial, .around = "cls_token A sep_token"},
-    {.name = "CLIPTokenizer",
-     .parts = kClip,
-     .special = {"<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "", "<|endoftext|>"},
-     .around = "bos_token A eos_token"},
 };
 
 /// TOKENIZER_MAPPING_NAMES, for the generic class and the classes above.
@@ -146,8 +131,6 @@ constexpr Registered kRegistered[] = {
      "nemo_speechlm nemotron nvfp4 nystromformer olmo2 olmo3 olmo_hybrid opencua openvla paddleocr_vl "
      "pegasus_x persimmon phi3 phi3_v phimoe pix2struct pixtral pocket_tts smolvlm stablelm step3_vl umt5 "
      "vipllava voxtral voxtral_realtime xlm-roberta-xl "},
-    {"CLIPTokenizer",
-     " aimv2 clip clipseg groupvit omdet-turbo oneformer owlv2 owlvit sam3 sam3_video xclip "},
     {"Qwen2Tokenizer",
      " audioflamingo3 colqwen2 cosmos3_omni dots3_note fun_asr_nano hunyuan_vl internvl lighton_ocr "
      "moss_transcribe_diarize ovis2 qianfan_ocr qwen2 qwen2_5_omni qwen2_5_vl qwen2_audio qwen2_moe qwen2_vl "

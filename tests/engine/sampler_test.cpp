@@ -13,6 +13,7 @@
 
 using namespace mlx_vision;
 using engine::Sampler;
+using engine::resolve;
 using engine::Sampling;
 using engine::SamplingDefaults;
 

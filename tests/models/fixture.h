@@ -28,7 +28,9 @@ struct Fixture {
 
   std::filesystem::path model() const { return root() / name / "model"; }
   std::string family() const { return golden.at("family"); }
-  mx::array tensor(const nlohmann::json& entry) const { return tensors.at(entry.at("tensor").get<std::string>()); }
+  mx::array tensor(const nlohmann::json& entry) const {
+    return tensors.at(entry.at("tensor").get<std::string>());
+  }
 };
 
 inline Fixture read(const std::string& name) {
@@ -40,7 +42,8 @@ inline Fixture read(const std::string& name) {
 inline std::vector<std::string> names() {
   std::vector<std::string> out;
   for (const auto& entry : std::filesystem::directory_iterator(root()))
-    if (std::filesystem::exists(entry.path() / "golden.json")) out.push_back(entry.path().filename().string());
+    if (std::filesystem::exists(entry.path() / "golden.json"))
+      out.push_back(entry.path().filename().string());
   std::sort(out.begin(), out.end());
   return out;
 }

@@ -14,7 +14,9 @@ struct Budget {
   std::uint64_t before;
 };
 
-mx::array noise(const mx::Shape& shape, int seed) { return mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(seed)); }
+mx::array noise(const mx::Shape& shape, int seed) {
+  return mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(seed));
+}
 
 float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
 
@@ -33,7 +35,8 @@ TEST_CASE("splitting queries changes nothing, for every mask, grouped heads and 
 
 TEST_CASE("peak memory follows the budget, not the number of tokens") {
   const int length = 4096;
-  const auto q = noise({1, 2, length, 16}, 1), k = noise({1, 2, length, 16}, 2), v = noise({1, 2, length, 16}, 3);
+  const auto q = noise({1, 2, length, 16}, 1), k = noise({1, 2, length, 16}, 2),
+             v = noise({1, 2, length, 16}, 3);
   mx::eval(q, k, v);
   const std::uint64_t whole = 2ull * length * length * 4;  // one copy of all scores
   const Budget budget(8ull << 20);

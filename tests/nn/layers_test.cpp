@@ -13,7 +13,9 @@ using weights::WeightStore;
 
 namespace {
 
-core::ConfigReader config(const std::string& text) { return core::ConfigReader::from_text(text, "config.json"); }
+core::ConfigReader config(const std::string& text) {
+  return core::ConfigReader::from_text(text, "config.json");
+}
 float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
 
 }  // namespace
@@ -24,13 +26,15 @@ TEST_CASE("a packed layer equals its unpacked weights, for every number of bits"
   for (const int bits : {2, 3, 4, 5, 6, 8}) {
     CAPTURE(bits);
     const auto packed = mx::quantize(dense, 64, bits);
-    WeightStore store({{"l.weight", packed[0]}, {"l.scales", packed[1]}, {"l.biases", packed[2]}}, Layout::mlx, {},
-                      config("{\"quantization\": {\"group_size\": 64, \"bits\": " + std::to_string(bits) + "}}"));
+    WeightStore store(
+        {{"l.weight", packed[0]}, {"l.scales", packed[1]}, {"l.biases", packed[2]}}, Layout::mlx, {},
+        config("{\"quantization\": {\"group_size\": 64, \"bits\": " + std::to_string(bits) + "}}"));
     const Weights w = Weights(store)["l"];
     const auto unpacked = mx::dequantize(packed[0], packed[1], packed[2], 64, bits);
     CHECK(difference(Linear(w, 128, 96, false)(x), mx::matmul(x, mx::transpose(unpacked))) < 1e-3f);
     const Embedding table(w, 96, 128);
-    CHECK(difference(table(mx::array({7, 95, 7}, {3}, mx::int32)), mx::take(unpacked, mx::array({7, 95, 7}, {3}, mx::int32), 0)) == 0);
+    CHECK(difference(table(mx::array({7, 95, 7}, {3}, mx::int32)),
+                     mx::take(unpacked, mx::array({7, 95, 7}, {3}, mx::int32), 0)) == 0);
     CHECK(difference(table.as_linear()(x), mx::matmul(x, mx::transpose(unpacked))) < 1e-3f);
     store.finish();
   }
@@ -42,15 +46,17 @@ TEST_CASE("activations") {
   CHECK(at(Activation::silu) == doctest::Approx(x / (1 + std::exp(-x))));
   CHECK(at(Activation::quick_gelu) == doctest::Approx(x / (1 + std::exp(-1.702f * x))));
   CHECK(at(Activation::gelu) == doctest::Approx(x * 0.5f * (1 + std::erf(x / std::sqrt(2.0f)))));
-  CHECK(at(Activation::gelu_tanh) ==
-        doctest::Approx(0.5f * x * (1 + std::tanh(std::sqrt(2 / 3.14159265f) * (x + 0.044715f * x * x * x)))));
+  CHECK(
+      at(Activation::gelu_tanh) ==
+      doctest::Approx(0.5f * x * (1 + std::tanh(std::sqrt(2 / 3.14159265f) * (x + 0.044715f * x * x * x)))));
   for (const auto kind : {Activation::silu, Activation::quick_gelu, Activation::gelu, Activation::gelu_tanh})
     CHECK(activate(kind, mx::array(x, mx::bfloat16)).dtype() == mx::bfloat16);
 }
 
 TEST_CASE("a patch embedding is the convolution it stands for") {
   const auto kernel = mx::random::normal({6, 4, 4, 3}, mx::float32, 0, 1, mx::random::key(1));
-  const auto pixels = mx::random::normal({2, 3, 10, 13}, mx::float32, 0, 1, mx::random::key(2));  // not multiples of 4
+  const auto pixels =
+      mx::random::normal({2, 3, 10, 13}, mx::float32, 0, 1, mx::random::key(2));  // not multiples of 4
   WeightStore store({{"p.weight", kernel}}, Layout::mlx, {}, config("{}"));
   const Weights w(store);
   const PatchEmbed embed(w["p"], 3, 6, {4, 4}, false);

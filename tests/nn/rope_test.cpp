@@ -19,7 +19,9 @@ std::string refusal(const std::string& json) {
   return "no error";
 }
 
-RopeSpec parse(const std::string& json) { return parse_rope(core::ConfigReader::from_text(json, "config.json"), 16, 10000); }
+RopeSpec parse(const std::string& json) {
+  return parse_rope(core::ConfigReader::from_text(json, "config.json"), 16, 10000);
+}
 
 float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
 
@@ -37,8 +39,8 @@ TEST_CASE("what is not supported is refused by name") {
         "config.json.rope_scaling.type: expected default, linear, llama3 or mrope, got yarn");
   CHECK(refusal(R"({"partial_rotary_factor": 0.5})") ==
         "config.json.partial_rotary_factor: only 1 is supported by this decoder");
-  CHECK(refusal(R"({"rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 4]}})").find("add up to head_dim / 2 = 8") !=
-        std::string::npos);
+  CHECK(refusal(R"({"rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 4]}})")
+            .find("add up to head_dim / 2 = 8") != std::string::npos);
 }
 
 TEST_CASE("multi-axis positions that agree are one-axis positions") {
@@ -49,7 +51,8 @@ TEST_CASE("multi-axis positions that agree are one-axis positions") {
   const auto x = mx::random::normal({2, 3, 5, 16}, mx::float32, 0, 1, mx::random::key(1));
   const std::vector<int> begin{4, 4};
   const auto positions = mx::broadcast_to(mx::arange(4, 9, mx::int32), {3, 2, 5});
-  CHECK(difference(plain(x, plain.table_from_offsets(begin)), axes(x, axes.table_from_axes(positions, mx::float32))) < 1e-5f);
+  CHECK(difference(plain(x, plain.table_from_offsets(begin)),
+                   axes(x, axes.table_from_axes(positions, mx::float32))) < 1e-5f);
 }
 
 TEST_CASE("each row of a batch has its own offset") {
@@ -58,7 +61,8 @@ TEST_CASE("each row of a batch has its own offset") {
   const auto joint = rope(x, rope.table_from_offsets(std::vector<int>{5, 900}));
   for (const int b : {0, 1}) {
     const auto row = [&](const mx::array& a) { return mx::slice(a, {b, 0, 0, 0}, {b + 1, 3, 1, 16}); };
-    CHECK(difference(row(joint), rope(row(x), rope.table_from_offsets(std::vector<int>{b == 0 ? 5 : 900}))) < 1e-6f);
+    CHECK(difference(row(joint), rope(row(x), rope.table_from_offsets(std::vector<int>{b == 0 ? 5 : 900}))) <
+          1e-6f);
   }
 }
 
@@ -68,7 +72,8 @@ TEST_CASE("llama3 stretches long wavelengths only") {
     const Rope rope(spec);
     std::vector<float> values(16, 0);
     for (int i = 0; i < 8; ++i) values[i] = 1;
-    const auto y = rope(mx::array(values.begin(), {1, 1, 1, 16}, mx::float32), rope.table_from_offsets(std::vector<int>{1}));
+    const auto y = rope(mx::array(values.begin(), {1, 1, 1, 16}, mx::float32),
+                        rope.table_from_offsets(std::vector<int>{1}));
     mx::eval(y);
     std::vector<float> out;
     for (int i = 0; i < 8; ++i) out.push_back(std::atan2(y.data<float>()[8 + i], y.data<float>()[i]));

@@ -5,6 +5,7 @@
 
 #include "mlx_vision/error.h"
 #include "processing/pattern.h"
+#include "processing/prepare_images.h"
 #include "processing/prompt_builder.h"
 
 namespace mlx_vision::processing {
@@ -132,15 +133,15 @@ TEST_CASE("only the user's messages may hold images; a tool's parts go through")
 TEST_CASE("an empty conversation is refused") { CHECK_THROWS_AS(plain_builder().render({}), RequestError); }
 
 TEST_CASE("images keep their order on several threads, and an error names its image") {
-  const PromptBuilder builder = plain_builder();
+  const Unchanged processor("<image>");
   std::vector<ImagePart> images;
   for (int i = 0; i < 40; ++i) images.push_back({test::pattern(20 + i, 1), ""});
-  const auto prepared = builder.prepare(images);
+  const auto prepared = prepare_images(processor, images);
   REQUIRE(prepared.size() == 40);
   for (int i = 0; i < 40; ++i) CHECK(prepared[std::size_t(i)].tokens == (20 + i) * 100 + 40);
   images[7] = {test::pattern(13, 1), "cat.png"};
   images[30] = {test::pattern(13, 1), "dog.png"};
-  CHECK_THROWS_WITH_AS(builder.prepare(images), "image 8 (cat.png): unlucky", MediaError);
+  CHECK_THROWS_WITH_AS(prepare_images(processor, images), "image 8 (cat.png): unlucky", MediaError);
 }
 
 TEST_CASE("a rendered prompt takes its images in order") {

@@ -31,7 +31,7 @@ def sgemm_binding(program, *arguments):
         environment = os.environ | {"LD_DEBUG": "bindings", "LD_BIND_NOW": "1", "LD_DEBUG_OUTPUT": f"{folder}/log"}
         run(program, *arguments, env=environment)
         log = "".join(path.read_text() for path in pathlib.Path(folder).iterdir())
-    found = re.findall(r"binding file \S*libmlx\.so \[\d+\] to (\S+) \[\d+\]: normal symbol `cblas_sgemm'", log)
+    found = re.findall(r"binding file .*libmlx\.so \[\d+\] to (.+) \[\d+\]: normal symbol `cblas_sgemm'", log)
     if not found:
         raise AssertionError("libmlx.so binds no cblas_sgemm in this program")
     return os.path.realpath(found[0])
@@ -62,6 +62,11 @@ class Installed(unittest.TestCase):
             self.examples[name] = build / name
         return self.examples[name]
 
+    def example(self):
+        """The documented example, and a picture for it to describe."""
+        fixtures = SOURCE / "tests" / "fixtures"
+        return (self.built("examples/cpp", "basic"), fixtures / "qwen2_vl/model", fixtures / "images/wide_150x34.png")
+
     def test_program_runs(self):
         self.assertIn("mlx-vision", run(self.program, "--version"))
 
@@ -71,6 +76,9 @@ class Installed(unittest.TestCase):
         self.assertEqual(lines["media"], "2")
         self.assertIn("no such folder", lines["config"])
         self.assertGreater(int(lines["families"]), 0)
+
+    def test_example_describes_a_picture(self):
+        self.assertRegex(run(*self.example()), r"\d+ tokens in, [1-9]\d* out")
 
     @unittest.skipUnless(LINUX, "reads ELF files")
     def test_nothing_points_back_to_the_clone(self):
@@ -93,7 +101,7 @@ class Installed(unittest.TestCase):
     @unittest.skipUnless(LINUX, "macOS uses Accelerate")
     def test_mlx_multiplies_with_openblas(self):
         programs = [(BUILD / "mlx-vision", "--version"), (self.program, "--version"),
-                    (self.built("tests/system/consumer", "consumer"),), (self.built("examples/cpp", "describe"),)]
+                    (self.built("tests/system/consumer", "consumer"),), self.example()]
         for program in programs:
             with self.subTest(program=program[0]):
                 self.assertIn("openblas", sgemm_binding(*program))

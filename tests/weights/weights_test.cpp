@@ -14,7 +14,9 @@ namespace mx = mlx::core;
 
 namespace {
 
-core::ConfigReader config(std::string_view text) { return core::ConfigReader::from_text(text, "config.json"); }
+core::ConfigReader config(std::string_view text) {
+  return core::ConfigReader::from_text(text, "config.json");
+}
 
 std::string message(auto&& call) {
   try {
@@ -32,7 +34,9 @@ struct Folder {
     path = mkdtemp(name.data());
   }
   ~Folder() { std::filesystem::remove_all(path); }
-  void write(const std::string& name, const std::string& text) const { std::ofstream(path / name, std::ios::binary) << text; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path / name, std::ios::binary) << text;
+  }
   std::filesystem::path path;
 };
 
@@ -82,7 +86,8 @@ TEST_CASE("kernels are read in both layouts, and refused where the shape fits bo
   CHECK(read(torch_kernel, Layout::unknown));
   WeightStore store({{"k", mx::zeros({2, 3, 3, 3})}}, Layout::unknown, {}, config("{}"));
   store.require_conv("k", {2, 3, 3, 3});
-  CHECK(message([&] { store.finish(); }).find("does not say whether kernels are OHWI or OIHW") != std::string::npos);
+  CHECK(message([&] { store.finish(); }).find("does not say whether kernels are OHWI or OIHW") !=
+        std::string::npos);
 }
 
 TEST_CASE("the table of packings: defaults, overrides that replace, renamed keys") {
@@ -99,7 +104,9 @@ TEST_CASE("the table of packings: defaults, overrides that replace, renamed keys
   store.quantization_of("language_model.model.norm", 64);
   store.quantization_of("odd", 48);
   const auto text = message([&] { store.finish(); });
-  CHECK(text.find("quant    language_model.model.norm: the file holds packed weights, config.json says none") != std::string::npos);
+  CHECK(
+      text.find("quant    language_model.model.norm: the file holds packed weights, config.json says none") !=
+      std::string::npos);
   CHECK(text.find("quant    odd: 48 inputs cannot be split into groups of 32") != std::string::npos);
 }
 
@@ -107,15 +114,19 @@ TEST_CASE("packings that MLX does not know are refused by name") {
   const auto refusal = [](std::string_view json) {
     return message([&] { WeightStore({}, Layout::mlx, {}, config(json)); });
   };
-  CHECK(refusal(R"({"quantization": {"bits": 7}})") == "config.json.quantization.bits: expected 2, 3, 4, 5, 6 or 8, got 7");
-  CHECK(refusal(R"({"quantization": {"group_size": 48}})") == "config.json.quantization.group_size: expected 32, 64 or 128, got 48");
-  CHECK(refusal(R"({"quantization": {"mode": "int4"}})") == "config.json.quantization.mode: expected affine, mxfp4, nvfp4 or mxfp8, got int4");
-  CHECK(refusal(R"({"quantization_config": {"quant_method": "awq"}})").find("expected a checkpoint quantised for MLX, got awq") !=
-        std::string::npos);
+  CHECK(refusal(R"({"quantization": {"bits": 7}})") ==
+        "config.json.quantization.bits: expected 2, 3, 4, 5, 6 or 8, got 7");
+  CHECK(refusal(R"({"quantization": {"group_size": 48}})") ==
+        "config.json.quantization.group_size: expected 32, 64 or 128, got 48");
+  CHECK(refusal(R"({"quantization": {"mode": "int4"}})") ==
+        "config.json.quantization.mode: expected affine, mxfp4, nvfp4 or mxfp8, got int4");
+  CHECK(refusal(R"({"quantization_config": {"quant_method": "awq"}})")
+            .find("expected a checkpoint quantised for MLX, got awq") != std::string::npos);
 }
 
 TEST_CASE("floating tensors take the compute type, packed ones do not") {
-  WeightStore store({{"a", mx::zeros({2}, mx::bfloat16)}, {"b", mx::zeros({2}, mx::uint32)}}, Layout::mlx, {}, config("{}"), mx::float32);
+  WeightStore store({{"a", mx::zeros({2}, mx::bfloat16)}, {"b", mx::zeros({2}, mx::uint32)}}, Layout::mlx, {},
+                    config("{}"), mx::float32);
   CHECK(store.require("a", {2}).dtype() == mx::float32);
   CHECK(store.require("b", {2}).dtype() == mx::uint32);
 }
@@ -128,26 +139,36 @@ TEST_CASE("damaged files are refused before MLX reads them") {
   folder.write("model.safetensors", "short");
   CHECK(open_error(folder) == "model.safetensors: expected a safetensors file, got fewer than 8 bytes");
   folder.write("model.safetensors", safetensors(header, 8));
-  CHECK(open_error(folder).find("a: ends at byte 16 of the data, the file holds 8; the file is truncated") != std::string::npos);
+  CHECK(open_error(folder).find("a: ends at byte 16 of the data, the file holds 8; the file is truncated") !=
+        std::string::npos);
   folder.write("model.safetensors", std::string(8, '\x7f') + "{}");
   CHECK(open_error(folder).find("not a safetensors file, or truncated") != std::string::npos);
-  folder.write("model.safetensors", safetensors(R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 12]}})", 16));
-  CHECK(open_error(folder).find("a: expected 16 bytes, got offsets [0,12]") != std::string::npos);
   folder.write("model.safetensors",
-               safetensors(R"({"a": {"dtype": "F32", "shape": [2147483647, 2147483647, 2147483647], "data_offsets": [0, 12]}})", 16));
+               safetensors(R"({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 12]}})", 16));
+  CHECK(open_error(folder).find("a: expected 16 bytes, got offsets [0,12]") != std::string::npos);
+  folder.write(
+      "model.safetensors",
+      safetensors(
+          R"({"a": {"dtype": "F32", "shape": [2147483647, 2147483647, 2147483647], "data_offsets": [0, 12]}})",
+          16));
   CHECK(open_error(folder).find("does not fit the file") != std::string::npos);
-  folder.write("model.safetensors", safetensors(R"({"a": {"dtype": "F4", "shape": [4], "data_offsets": [0, 2]}})", 16));
+  folder.write("model.safetensors",
+               safetensors(R"({"a": {"dtype": "F4", "shape": [4], "data_offsets": [0, 2]}})", 16));
   CHECK(open_error(folder).find("element type F4 is not supported") != std::string::npos);
   folder.write("model.safetensors", safetensors("{\"a\": ", 16));
   CHECK(open_error(folder).find("header is not valid") != std::string::npos);
-  folder.write("model.safetensors", safetensors(R"({"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 2]}})", 16));
+  folder.write("model.safetensors",
+               safetensors(R"({"a": {"dtype": "F32", "shape": ["x"], "data_offsets": [0, 2]}})", 16));
   CHECK(open_error(folder).find("header is not valid") != std::string::npos);
 }
 
 TEST_CASE("an index that names an absent file, or one elsewhere, is refused") {
   Folder folder;
-  folder.write("model.safetensors.index.json", R"({"weight_map": {"a": "model-00002-of-00002.safetensors"}})");
-  CHECK(open_error(folder).find("names model-00002-of-00002.safetensors, which is not in") != std::string::npos);
+  folder.write("model.safetensors.index.json",
+               R"({"weight_map": {"a": "model-00002-of-00002.safetensors"}})");
+  CHECK(open_error(folder).find("names model-00002-of-00002.safetensors, which is not in") !=
+        std::string::npos);
   folder.write("model.safetensors.index.json", R"({"weight_map": {"a": "../secret.safetensors"}})");
-  CHECK(open_error(folder).find("expected names of files in the folder itself, got ../secret.safetensors") != std::string::npos);
+  CHECK(open_error(folder).find("expected names of files in the folder itself, got ../secret.safetensors") !=
+        std::string::npos);
 }
