@@ -58,6 +58,8 @@ mx::array Embedding::operator()(const mx::array& ids) const {
                         p_.quant.mode, std::nullopt, dtype);
 }
 
+mx::array Embedding::table() const { return p_.scales ? (*this)(mx::arange(p_.weight.shape(0))) : p_.weight; }
+
 namespace {
 
 mx::Shape conv_shape(int out, const mx::Shape& kernel, int channels) {
