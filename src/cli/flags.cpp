@@ -18,10 +18,12 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::PositiveNumber);
 }
 
-void add_prefill_flag(CLI::App& app, ModelFlags& flags) {
+void add_compute_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--prefill-step-size", flags.prefill_step_size, "Prompt tokens processed at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_flag("--float32", flags.float32,
+               "Compute in float32 whatever the weights are stored in; the CPU always does");
 }
 
 LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
@@ -29,6 +31,7 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
   options.min_pixels = flags.min_pixels;
   options.max_pixels = flags.max_pixels;
   options.prefill_step_size = flags.prefill_step_size;
+  options.float32 = flags.float32;
   options.progress = std::move(progress);
   return options;
 }

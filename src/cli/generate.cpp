@@ -63,7 +63,7 @@ void add_generate(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<GenerateFlags>();
   auto& command = *app.add_subcommand("generate", "Answer one prompt, with images or without");
   add_model_flags(command, flags->model);
-  add_prefill_flag(command, flags->model);
+  add_compute_flags(command, flags->model);
   add_context_flags(command, flags->prompt);
   add_prompt_flags(command, flags->prompt);
   add_raw_prompt_flags(command, flags->prompt);

@@ -29,6 +29,7 @@ class Linear {
   };
   explicit Linear(Params params) : p_(std::move(params)) {}
   static Params load(const Weights& w, int in, int out, bool bias);
+  mx::array product(const mx::array& x) const;
   Params p_;
 };
 
