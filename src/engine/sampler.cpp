@@ -185,7 +185,8 @@ Sampler::Sampler(Sampling sampling, std::int32_t last_prompt_token)
 std::int32_t Sampler::choose(std::span<float> logits) {
   // The filters compare and sort, which has no meaning for NaN.
   if (std::any_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); }))
-    throw EngineError("sampling: expected numbers as logits, got NaN; the weights may be damaged or overflow");
+    throw EngineError(
+        "sampling: expected numbers as logits, got NaN; the weights may be damaged or overflow");
   penalise(logits, history_, sampling_);
   std::int32_t token;
   if (sampling_.temperature == 0) {

@@ -19,7 +19,6 @@ using engine::SamplingDefaults;
 
 namespace {
 
-
 SamplingOptions options_of(const nlohmann::json& json) {
   SamplingOptions out;
   const auto number = [&](const char* key, auto& to) {
@@ -66,7 +65,8 @@ TEST_CASE("penalties and filters are mlx-vlm's") {
     const Sampling sampling = resolve(options_of(c.at("options")), {}, int(logits.size()));
     penalise(logits, history, sampling);
     const auto penalised = c.at("penalised").get<std::vector<float>>();
-    for (std::size_t i = 0; i < logits.size(); ++i) CHECK(logits[i] == doctest::Approx(penalised[i]).epsilon(1e-6));
+    for (std::size_t i = 0; i < logits.size(); ++i)
+      CHECK(logits[i] == doctest::Approx(penalised[i]).epsilon(1e-6));
     if (!c.contains("probabilities")) continue;
     filter(logits, sampling);
     const auto expected = c.at("probabilities").get<std::vector<double>>();
