@@ -44,6 +44,7 @@ typedef struct MvTemplate MvTemplate;
  * - "added_tokens": objects as in tokenizer.json, without ids, in order. A token that the vocabulary has keeps its
  *   id and takes these flags; a new one gets the next free id.
  * - "special_tokens": likewise, but only those that are no added tokens yet; all of them if "again" is true.
+ * - "processor_tokens": as "added_tokens", after the others.
  * - "template": tokens around the text, whose place is null; replaces the file's post-processor. */
 MvTokenizer* mv_tokenizer_new(const uint8_t* json, size_t json_size, const uint8_t* changes,
                               size_t changes_size, MvText* error);

@@ -24,6 +24,7 @@ struct Changes<'a> {
     added_tokens: Vec<AddedToken>,
     special_tokens: Vec<AddedToken>,
     again: bool,
+    processor_tokens: Vec<AddedToken>,
     #[serde(borrow)]
     template: Option<Vec<Option<Cow<'a, str>>>>,
 }
@@ -85,6 +86,7 @@ fn load(json: &str, changes: &str) -> Result<Tokenizer, Fault> {
     let is_new = |token: &AddedToken| changes.again || !known.contains(token.content.as_str());
     let missing: Vec<AddedToken> = changes.special_tokens.into_iter().filter(is_new).collect();
     tokenizer.add_tokens(missing)?;
+    tokenizer.add_tokens(changes.processor_tokens)?;
     if let Some(template) = changes.template {
         let processor = template_processing(&tokenizer, &template)?;
         tokenizer.with_post_processor(Some(processor));

@@ -314,6 +314,7 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder, std::st
   // A tokenizer.json says itself what stands around a text; these flags only count without one.
   if (!has_json && (!rule || rule->around.size() <= 1))
     out.changes["template"] = flagged_template(reader.config(), out.special);
+  out.changes.update(processor_changes(model_type));
   return out;
 }
 

@@ -160,6 +160,8 @@ def _printable():
     return {b: chr(b) for b in keep} | {b: chr(256 + i) for i, b in enumerate(rest)}
 
 
+# What the processor of this family would add otherwise.
+IDEFICS = ["<fake_token_around_image>", "<image>", "<end_of_utterance>"]
 QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|image_pad|>"]
 QWEN_CONFIG = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "bos_token": None, "additional_special_tokens": QWEN[1:]}
 
@@ -177,7 +179,7 @@ def folders():
         "qwen3_5_class": byte_level("qwen3_5", "Qwen2Tokenizer", QWEN, QWEN_CONFIG),
         "gpt2_class": byte_level("gpt2", "GPT2Tokenizer", ["<|endoftext|>"], gpt2, normalizer={"type": "NFC"}),
         "gpt2_prefix": byte_level("gpt2", "GPT2TokenizerFast", ["<|endoftext|>"], gpt2 | {"add_prefix_space": True}),
-        "smolvlm_raw": byte_level("smolvlm", "GPT2Tokenizer", ["<|endoftext|>", "<image>"], gpt2, pre={"type": "Sequence", "pretokenizers": [
+        "smolvlm_raw": byte_level("smolvlm", "GPT2Tokenizer", ["<|endoftext|>", *IDEFICS], gpt2, pre={"type": "Sequence", "pretokenizers": [
             {"type": "Digits", "individual_digits": True}, BYTE_LEVEL]}),
         "gpt_neox_class": byte_level("mpt", "GPTNeoXTokenizer", ["<|endoftext|>", "<|padding|>"], {}, post=bos_template("<|endoftext|>", 346)),
         "cohere_class": byte_level("cohere2", "CohereTokenizer", ["<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "<PAD>", "<UNK>", "<CLS>", "<SEP>", "<MASK_TOKEN>"]),
