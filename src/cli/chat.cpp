@@ -56,7 +56,7 @@ void add_chat(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<ChatFlags>();
   auto& command = *app.add_subcommand("chat", "Talk with a model; /help there lists its commands");
   add_model_flags(command, flags->model);
-  add_prefill_flag(command, flags->model);
+  add_compute_flags(command, flags->model);
   add_context_flags(command, flags->context);
   add_sampling_flags(command, flags->sampling);
   command.add_flag("--verbose", flags->verbose, "Statistics after every answer");

@@ -18,10 +18,12 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::PositiveNumber);
 }
 
-void add_prefill_flag(CLI::App& app, ModelFlags& flags) {
+void add_compute_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--prefill-step-size", flags.prefill_step_size, "Prompt tokens processed at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_flag("--float32", flags.float32,
+               "Compute in float32 whatever the weights are stored in; the CPU always does");
 }
 
 LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
@@ -29,6 +31,7 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
   options.min_pixels = flags.min_pixels;
   options.max_pixels = flags.max_pixels;
   options.prefill_step_size = flags.prefill_step_size;
+  options.float32 = flags.float32;
   options.progress = std::move(progress);
   return options;
 }
@@ -79,7 +82,10 @@ void add_sampling_flags(CLI::App& app, SamplingFlags& flags) {
       ->capture_default_str();
   add_list(app, "--logit-bias", flags.logit_bias,
            "ID=VALUE, added to that token's logit; several are allowed");
-  app.add_option("--seed", sampling.seed, "Makes sampling repeatable");
+  app.add_option("--seed", sampling.seed, "Makes sampling repeatable")
+      ->check([](const std::string& text) {  // the parser would wrap it round
+        return text.starts_with('-') ? "expected 0 or more, got " + text : std::string();
+      });
   add_list(app, "--stop", options.stop, "Texts before which generation ends; \\n and \\xHH are understood");
   add_list(app, "--eos-tokens", options.eos_tokens, "Further end-of-sequence tokens, by text");
   app.add_flag("--ignore-eos", options.ignore_eos, "Generate --max-tokens whatever comes");

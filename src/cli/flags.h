@@ -19,6 +19,7 @@ struct ModelFlags {
   std::string model;
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
+  bool float32 = false;
 };
 
 /// One of the four ways to say what to answer, and what goes with it.
@@ -34,8 +35,10 @@ struct SamplingFlags {
   std::vector<std::string> logit_bias;  ///< "ID=VALUE"
 };
 
+/// --model, --min-pixels, --max-pixels
 void add_model_flags(CLI::App& app, ModelFlags& flags);
-void add_prefill_flag(CLI::App& app, ModelFlags& flags);
+/// --prefill-step-size, --float32
+void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking
 void add_context_flags(CLI::App& app, PromptFlags& flags);
 /// --prompt, --messages

@@ -20,13 +20,13 @@ constexpr ForeignFlag kHarmless[] = {
     {"--force-download", "--model is a local folder"},
 };
 
-constexpr const char* kVideo = "video is not supported";
-constexpr const char* kAudio = "audio is not supported";
+constexpr const char* kVideo = "pictures are taken, video is not";
+constexpr const char* kAudio = "pictures are taken, audio is not";
 constexpr const char* kMaking = "this program writes text only";
-constexpr const char* kDiffusion = "diffusion models are not supported";
+constexpr const char* kDiffusion = "no diffusion model can be loaded";
 constexpr const char* kCache = "the KV cache is kept whole and unquantised";
-constexpr const char* kDraft = "speculative decoding is not supported";
-constexpr const char* kThinking = "only --enable-thinking is supported";
+constexpr const char* kDraft = "there is no speculative decoding";
+constexpr const char* kThinking = "use --enable-thinking";
 
 // Options of mlx_vlm 0.7.10, mlx_vlm/generate/dispatch.py, parse_arguments().
 constexpr ForeignFlag kRefused[] = {
@@ -43,7 +43,7 @@ constexpr ForeignFlag kRefused[] = {
     {"--reference", kMaking},
     {"--guidance", kMaking},
     {"--prompt-expansion-model", kMaking},
-    {"--adapter-path", "adapters are not supported; fuse the adapter into the checkpoint first"},
+    {"--adapter-path", "fuse the adapter into the checkpoint first"},
     {"--audio", kAudio},
     {"--video", kVideo},
     {"--fps", kVideo},

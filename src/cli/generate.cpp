@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 
 #include "cli/commands.h"
@@ -24,8 +23,7 @@ struct GenerateFlags {
   PromptFlags prompt;
   SamplingFlags sampling;
   std::string logits;
-  std::optional<bool> verbose;
-  bool json = false;
+  bool json = false, verbose = false, quiet = false;
 };
 
 void print_text(std::string_view text) {
@@ -54,8 +52,8 @@ int generate(const GenerateFlags& flags) {
 
   if (!flags.logits.empty()) core::write_safetensors(flags.logits, logits_tensors(result));
   print_text(flags.json ? printed(to_json(result)) : "\n");
-  if (flags.verbose.value_or(true)) std::fprintf(stderr, "%s\n", statistics_line(result).c_str());
-  if (flags.verbose.value_or(false)) std::fprintf(stderr, "%s\n", timings_line(result.timings).c_str());
+  if (!flags.quiet) std::fprintf(stderr, "%s\n", statistics_line(result).c_str());
+  if (flags.verbose) std::fprintf(stderr, "%s\n", timings_line(result.timings).c_str());
   return result.finish_reason == FinishReason::cancelled ? kInterrupted : 0;
 }
 
@@ -65,7 +63,7 @@ void add_generate(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<GenerateFlags>();
   auto& command = *app.add_subcommand("generate", "Answer one prompt, with images or without");
   add_model_flags(command, flags->model);
-  add_prefill_flag(command, flags->model);
+  add_compute_flags(command, flags->model);
   add_context_flags(command, flags->prompt);
   add_prompt_flags(command, flags->prompt);
   add_raw_prompt_flags(command, flags->prompt);
@@ -73,8 +71,8 @@ void add_generate(CLI::App& app, Action& action) {
   command.add_option("--logits", flags->logits,
                      "Write first_logits and image_features to this .safetensors file");
   command.add_flag("--json", flags->json, "Print one JSON object instead of streaming the text");
-  command.add_flag("--verbose,!--no-verbose", flags->verbose,
-                   "More statistics on stderr; --no-verbose: none at all");
+  command.add_flag("--verbose", flags->verbose, "Seconds of every stage, too, on stderr");
+  command.add_flag("--no-verbose", flags->quiet, "No statistics on stderr");
   add_foreign_flags(command);
   command.callback([flags, &action] { action = [flags] { return generate(*flags); }; });
 }

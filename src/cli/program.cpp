@@ -1,11 +1,13 @@
 #include "cli/program.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/arguments.h"
@@ -48,11 +50,13 @@ int run_arguments(const std::vector<std::string>& arguments, bool json) {
   Action action;
   const auto app = make_app(action);
   try {
-    const auto spread = spread_values(arguments);
-    app->parse(std::vector<std::string>(spread.rbegin(), spread.rend()));  // CLI11 takes them from the back
+    auto spread = spread_values(arguments);
+    std::reverse(spread.begin(), spread.end());  // CLI11 takes them from the back
+    app->parse(std::move(spread));
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app->exit(e);  // --help, --version
     print_error("UsageError", e.what(), json);
+    std::fputs("--help lists what there is\n", stderr);
     return kUsage;
   }
   const int code = action();

@@ -65,6 +65,12 @@ void add_bias(const std::string& text, std::map<std::int32_t, float>& bias) {
     throw RequestError("--logit-bias: two values for id " + std::to_string(id));
 }
 
+bool fits_id(const nlohmann::json& item) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  if (item.is_number_unsigned()) return item.get<std::uint64_t>() <= std::uint64_t(Limits::max());
+  return item.is_number_integer() && item.get<std::int64_t>() >= Limits::min();
+}
+
 }  // namespace
 
 std::vector<std::int32_t> parse_input_ids(std::string_view text) {
@@ -77,10 +83,7 @@ std::vector<std::int32_t> parse_input_ids(std::string_view text) {
   if (!list.is_array() || list.empty()) throw RequestError("--input-ids: expected a JSON list of token ids");
   std::vector<std::int32_t> ids;
   for (const auto& item : list) {
-    const bool fits = item.is_number_integer() &&
-                      !(item.is_number_unsigned() && item > std::int64_t(INT32_MAX)) &&
-                      item >= std::int64_t(INT32_MIN);
-    if (!fits)
+    if (!fits_id(item))
       throw RequestError("--input-ids[" + std::to_string(ids.size()) + "]: expected a token id, got " +
                          item.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(0, 60));
     ids.push_back(item.get<std::int32_t>());

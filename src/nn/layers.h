@@ -29,6 +29,7 @@ class Linear {
   };
   explicit Linear(Params params) : p_(std::move(params)) {}
   static Params load(const Weights& w, int in, int out, bool bias);
+  mx::array product(const mx::array& x) const;
   Params p_;
 };
 
@@ -38,6 +39,8 @@ class Embedding {
   Embedding(const Weights& w, int count, int width);
   /// ids `[…]` → rows `[…, width]`. Only the rows asked for are unpacked.
   mx::array operator()(const mx::array& ids) const;
+  /// Every row, `[count, width]`, unpacked: for small tables that are added whole.
+  mx::array table() const;
   /// The same table as a linear map, `[width] → [count]`.
   Linear as_linear() const { return Linear(p_); }
 

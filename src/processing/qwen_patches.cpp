@@ -102,20 +102,21 @@ PixelBudget read_budget(const core::ConfigReader& config, const ImageLimits& lim
   size.ignore({"min_pixels", "max_pixels"});
   for (const auto* key : {"height", "width", "max_height", "max_width"})
     if (size.has(key)) size.fail(key, "this way to give a size is not supported, expected pixel counts");
-  const auto pick = [&](const char* own, const char* edge, std::int64_t fallback) {
+  // Small pictures are enlarged to the minimum, so it is memory that is asked for.
+  constexpr auto kMostMinimum = std::int64_t(DecodeLimits{}.pixels);
+  const auto pick = [&](const char* own, const char* edge, std::int64_t fallback, std::int64_t most) {
     const auto in_size = size.find<std::int64_t>(edge);
     const auto value = config.find<std::int64_t>(own).value_or(in_size.value_or(fallback));
-    if (value < 1 || value > kMostPixels)
-      config.fail(own, "expected a pixel count in 1.." + std::to_string(kMostPixels) + ", got " +
-                           std::to_string(value));
+    if (value < 1 || value > most)
+      config.fail(own,
+                  "expected a pixel count in 1.." + std::to_string(most) + ", got " + std::to_string(value));
     return value;
   };
-  const PixelBudget budget{limits.min_pixels.value_or(pick("min_pixels", "shortest_edge", kMinPixels)),
-                           limits.max_pixels.value_or(pick("max_pixels", "longest_edge", kMaxPixels))};
-  // Small pictures are enlarged to the minimum, so it is memory that is asked for.
-  const auto most = std::int64_t(DecodeLimits{}.pixels);
-  if (budget.min < 1 || budget.min > most || budget.max < 1)
-    throw RequestError("image limits: expected min_pixels in 1.." + std::to_string(most) +
+  const auto min = pick("min_pixels", "shortest_edge", kMinPixels, kMostMinimum);
+  const auto max = pick("max_pixels", "longest_edge", kMaxPixels, kMostPixels);
+  const PixelBudget budget{limits.min_pixels.value_or(min), limits.max_pixels.value_or(max)};
+  if (budget.min < 1 || budget.min > kMostMinimum || budget.max < 1)
+    throw RequestError("image limits: expected min_pixels in 1.." + std::to_string(kMostMinimum) +
                        " and max_pixels of 1 or more, got " + std::to_string(budget.min) + " and " +
                        std::to_string(budget.max));
   return budget;

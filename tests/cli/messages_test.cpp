@@ -63,7 +63,7 @@ TEST_CASE("an image may be written in OpenAI's and in transformers' ways") {
 TEST_CASE("relative images are looked up beside the file") {
   const std::filesystem::path folder = std::filesystem::path(TESTS_DIR) / "fixtures";
   const auto json = R"([{"role": "user", "content": [{"type": "image", "image": "images/gray_50x45.png"}]}])";
-  const auto& image = std::get<ImagePart>(parse_messages(json, folder).messages.at(0).parts.at(0));
+  const auto image = std::get<ImagePart>(parse_messages(json, folder).messages.at(0).parts.at(0));
   CHECK(image.image.width() == 50);
   CHECK_THROWS_AS(parse_messages(json, "/nowhere"), MediaError);
 }

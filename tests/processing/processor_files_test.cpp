@@ -69,6 +69,7 @@ TEST_CASE("a field that cannot be honoured is named") {
   CHECK_THROWS_WITH_AS(qwen(R"({"rescale_factor": 1e300})"), names("rescale_factor"), ConfigError);
   CHECK_THROWS_WITH_AS(qwen(R"({"patch_size": 0})"), names("patch_size"), ConfigError);
   CHECK_THROWS_WITH_AS(qwen(R"({"min_pixels": 0})"), names("min_pixels"), ConfigError);
+  CHECK_THROWS_WITH_AS(qwen(R"({"min_pixels": 1000000000})"), names("min_pixels"), ConfigError);
   CHECK_THROWS_WITH_AS(qwen(R"({"size": {"height": 3, "width": 3}})"), names("size.height"), ConfigError);
   CHECK_THROWS_WITH_AS(square(R"({"image_processor_type": "ViTImageProcessor"})"), names("ViTImageProcessor"),
                        ConfigError);

@@ -31,7 +31,7 @@ def sgemm_binding(program, *arguments):
         environment = os.environ | {"LD_DEBUG": "bindings", "LD_BIND_NOW": "1", "LD_DEBUG_OUTPUT": f"{folder}/log"}
         run(program, *arguments, env=environment)
         log = "".join(path.read_text() for path in pathlib.Path(folder).iterdir())
-    found = re.findall(r"binding file \S*libmlx\.so \[\d+\] to (\S+) \[\d+\]: normal symbol `cblas_sgemm'", log)
+    found = re.findall(r"binding file .*libmlx\.so \[\d+\] to (.+) \[\d+\]: normal symbol `cblas_sgemm'", log)
     if not found:
         raise AssertionError("libmlx.so binds no cblas_sgemm in this program")
     return os.path.realpath(found[0])
