@@ -50,7 +50,9 @@ class Idefics3 final : public DecoderOnlyVlm {
     const auto positions =
         backbones::bucket_positions(rows, columns, config_.vision.image / config_.vision.patch);
     const auto h = vision_.post_norm(vision_.states(pixels, last, positions)[0]);
-    return mx::flatten(projection_(pixel_shuffle(h, rows, columns)), 0, 1);
+    // The reference writes the rows into the embedded prompt, in that array's type.
+    return mx::astype(mx::flatten(projection_(pixel_shuffle(h, rows, columns)), 0, 1),
+                      decoder().embedding_dtype());
   }
 
  private:

@@ -61,7 +61,8 @@ class Llava final : public DecoderOnlyVlm {
         mx::concatenate(vision_.states(to_array(image.array("pixel_values")), config_.feature_layers), -1);
     if (config_.drop_class_token) h = mx::slice(h, {0, 1, 0}, h.shape());
     h = linear2_(nn::activate(config_.projector_activation, linear1_(h)));
-    return mx::flatten(h, 0, 1);
+    // The reference writes the rows into the embedded prompt, in that array's type.
+    return mx::astype(mx::flatten(h, 0, 1), decoder().embedding_dtype());
   }
 
  private:

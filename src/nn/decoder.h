@@ -34,6 +34,8 @@ class Decoder {
   const DecoderSpec& spec() const { return spec_; }
   const Rope& rope() const { return rope_; }
   mx::Dtype dtype() const { return dtype_; }
+  /// Type of what embed() gives: bfloat16 where a packed table has no float type of its own.
+  mx::Dtype embedding_dtype() const { return embed_.dtype(); }
   DecoderCache new_cache() const { return DecoderCache(spec_.layers); }
 
   /// ids `[…]` → `[…, hidden]`

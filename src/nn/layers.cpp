@@ -47,15 +47,20 @@ mx::array Linear::operator()(const mx::array& x) const {
 Embedding::Embedding(const Weights& w, int count, int width)
     : p_(Linear::load(w, width, count, false)), dtype_(w.activation_dtype()) {}
 
+mx::Dtype Embedding::dtype() const {
+  if (!p_.scales) return p_.weight.dtype();
+  if (p_.biases) return p_.scales->dtype();
+  // Modes without a float type of their own give bfloat16, as in the reference, which holds their values
+  // exactly.
+  return dtype_ == mx::float32 ? mx::bfloat16 : dtype_;
+}
+
 mx::array Embedding::operator()(const mx::array& ids) const {
   const auto rows = [&](const mx::array& table) { return mx::take(table, ids, 0); };
   if (!p_.scales) return rows(p_.weight);
   const auto biases = p_.biases ? std::optional(rows(*p_.biases)) : std::nullopt;
-  // Modes without a float type of their own give bfloat16, as in the reference, which holds their values
-  // exactly.
-  const auto dtype = p_.biases || dtype_ == mx::float32 ? std::nullopt : std::optional(dtype_);
   return mx::dequantize(rows(p_.weight), rows(*p_.scales), biases, p_.quant.group_size, p_.quant.bits,
-                        p_.quant.mode, std::nullopt, dtype);
+                        p_.quant.mode, std::nullopt, dtype());
 }
 
 mx::array Embedding::table() const { return p_.scales ? (*this)(mx::arange(p_.weight.shape(0))) : p_.weight; }
