@@ -31,11 +31,11 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from fixture import checkpoint, images, reference  # noqa: E402
-from fixture.families import FAMILIES  # noqa: E402
+from fixture.families import FAMILIES, Fixture  # noqa: E402
 
 VARIANTS = {
     "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
-    "llava_interleave": "base hf 4bit", "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
+    "llava_layers": "hf", "llava_interleave": "base hf 4bit", "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
 AGREE = 2e-4        # between transformers and mlx-vlm, logits and features, float32
 LEAST_MARGIN, LEAST_TOKENS = 0.01, 8
@@ -105,25 +105,24 @@ def check_agreement(name: str, ours: reference.Answer, other: reference.Answer) 
     return worst
 
 
-def record(folder: Path, name: str, variant: str, root: Path, pictures: dict[str, str], seed: int) -> dict:
+def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dict[str, str]) -> dict:
     """Runs the reference over a checkpoint and writes golden.json and golden.safetensors beside it."""
-    model_dir, tensors, recorded = folder / "model", Tensors(), []
+    model_dir, tensors, recorded, variant = folder / "model", Tensors(), [], meta["variant"]
     types = checkpoint.stored_types(model_dir)
-    exact, stored = reference.MlxVlm(model_dir, float32=True), None
-    if types != ["float32"]:
-        stored = reference.MlxVlm(model_dir, float32=False)
-    judge = reference.Transformers(model_dir) if variant in ("hf",) else None
-    if variant == "base":
-        judge = reference.Transformers(folder / "judge")
+    prompts = reference.MlxVlm(model_dir, float32=True) if fixture.mlx_vlm else reference.Prompts(model_dir)
+    stored = reference.MlxVlm(model_dir, float32=False) if fixture.mlx_vlm and types != ["float32"] else None
+    judge = None
+    if variant in ("base", "hf"):  # transformers reads the original layout only
+        judge = reference.Transformers(folder / "judge" if variant == "base" else model_dir)
     agreement = 0.0
     for label, user, wanted in INPUTS:
         if variant != "base" and label not in FEWER:
             continue
         paths = [pictures[p] for p in wanted]
-        prepared = exact.prepare(user, [root / p for p in paths])
-        mlx_answer = exact.answer(prepared)
-        answer = judge.answer(prepared) if judge else mlx_answer
-        agreement = max(agreement, check_agreement(f"{folder.name} {label}", answer, mlx_answer))
+        prepared = prompts.prepare(user, [root / p for p in paths])
+        answer = judge.answer(prepared) if judge else prompts.answer(prepared)
+        if judge and fixture.mlx_vlm:
+            agreement = max(agreement, check_agreement(f"{folder.name} {label}", answer, prompts.answer(prepared)))
         entry = {"name": label, "user": user if isinstance(user, str) else None, "images": paths,
                  "messages": openai_messages(prepared.messages, paths), "prompt": prepared.prompt, "input_ids": prepared.ids, "image_tokens": prepared.image_tokens,
                  "arrays": {k: tensors.put(f"{label}/{k}", v, PIXEL_BYTES if variant == "base" else PIXEL_BYTES // 4)
@@ -135,8 +134,7 @@ def record(folder: Path, name: str, variant: str, root: Path, pictures: dict[str
         if stored:
             entry["stored_arithmetic"] = outcome(stored.answer(prepared))
         recorded.append(entry)
-    golden = {"format": 1, "family": exact.config.model_type, "variant": variant, "fixture": name, "seed": seed,
-              "weights": types, "stop_tokens": exact.stop_tokens(),
+    golden = {"format": 1, "family": fixture.config["model_type"], **meta, "weights": types, "stop_tokens": prompts.stop_tokens(),
               "reference": "transformers, float32, eager" if judge else "mlx-vlm, float32 arithmetic on the stored weights",
               "references_differ_by": round(agreement, 7),
               "versions": {p: importlib.metadata.version(p)
@@ -159,7 +157,7 @@ def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict
         checkpoint.write_original(scratch / "float32", fixture, state, torch.float32)
         judge = reference.Transformers(scratch / "float32")
         if not prepared:
-            processor = reference.MlxVlm(scratch / "float32", float32=True)
+            processor = reference.Prompts(scratch / "float32")
             prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS]
         for each in prepared:
             answer = judge.answer(each)
@@ -182,8 +180,8 @@ def make(name: str, variants: list[str], out: Path, seed: int) -> None:
             folder.mkdir(parents=True)
             checkpoint.write_variant(variant, folder / "model", fixture, state, scratch)
             if variant == "base":
-                (folder / "judge").symlink_to(scratch / "float32")  # transformers reads the original layout only
-            golden = record(folder, name, variant, out, pictures, seed)
+                (folder / "judge").symlink_to(scratch / "float32")
+            golden = record(folder, fixture, {"fixture": name, "variant": variant, "seed": seed}, out, pictures)
             (folder / "judge").unlink(missing_ok=True)
             size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
             print(f"{folder.name:24s} {size / 1024:6.0f} KB  references differ by {golden['references_differ_by']:.1e}  smallest margins "
