@@ -1,6 +1,7 @@
 #include "mlx_vision/inspect.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
