@@ -43,7 +43,8 @@ typedef struct MvTemplate MvTemplate;
  *   replace the file's; its added tokens are dropped unless "keep_added_tokens" is true. Without effect on a model that is not BPE.
  * - "added_tokens": objects as in tokenizer.json, without ids, in order. A token that the vocabulary has keeps its
  *   id and takes these flags; a new one gets the next free id.
- * - "special_tokens": likewise, but only those that are no added tokens yet; all of them if "again" is true.
+ * - "named": texts; a token among "added_tokens" that has one of them is special.
+ * - "special_tokens": as "added_tokens", but only those that are none yet; all of them if "again" is true.
  * - "processor_tokens": as "added_tokens", after the others.
  * - "template": tokens around the text, whose place is null; replaces the file's post-processor. */
 MvTokenizer* mv_tokenizer_new(const uint8_t* json, size_t json_size, const uint8_t* changes,

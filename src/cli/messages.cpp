@@ -110,10 +110,10 @@ Message parse_message(const json& message, const std::string& place, const std::
 
 }  // namespace
 
-Chat parse_messages(std::string_view text, const std::filesystem::path& folder) {
+Chat parse_messages(std::string_view json_text, const std::filesystem::path& folder) {
   json document;
   try {
-    document = json::parse(text);
+    document = json::parse(json_text);
   } catch (const json::exception& e) {
     throw RequestError(std::string("messages: not valid JSON: ").append(e.what()));
   }

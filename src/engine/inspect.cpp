@@ -97,6 +97,10 @@ void ignore_known(const Config& config) {
   config.ignore({"architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path",
                  "use_cache", "initializer_range", "attention_dropout", "bos_token_id", "eos_token_id",
                  "pad_token_id"});
+  if (config.is_object("quantization_config")) {  // a copy of "quantization"
+    const Config copy = config.child("quantization_config");
+    for (const std::string& key : copy.keys()) copy.ignore({key});
+  }
   for (const char* part : {"text_config", "vision_config"})
     if (config.is_object(part))
       config.child(part).ignore({"architectures", "transformers_version", "torch_dtype", "dtype",

@@ -39,6 +39,8 @@ class Embedding {
   Embedding(const Weights& w, int count, int width);
   /// ids `[…]` → rows `[…, width]`. Only the rows asked for are unpacked.
   mx::array operator()(const mx::array& ids) const;
+  /// Every row, `[count, width]`, unpacked: for small tables that are added whole.
+  mx::array table() const;
   /// The same table as a linear map, `[width] → [count]`.
   Linear as_linear() const { return Linear(p_); }
 

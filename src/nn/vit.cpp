@@ -28,8 +28,9 @@ mx::array Vit::Block::operator()(const mx::array& x) const {
 Vit::Vit(const Weights& w, const VitSpec& s, bool use_post_norm)
     : spec_(s),
       patch_(w["embeddings"]["patch_embedding"], s.channels, s.hidden, {s.patch, s.patch}, !s.class_token),
-      position_(w["embeddings"]["position_embedding"].require(
-          "weight", {(s.image / s.patch) * (s.image / s.patch) + (s.class_token ? 1 : 0), s.hidden})) {
+      position_(Embedding(w["embeddings"]["position_embedding"],
+                          (s.image / s.patch) * (s.image / s.patch) + (s.class_token ? 1 : 0), s.hidden)
+                    .table()) {
   if (s.class_token) {
     class_token_ = w["embeddings"].require("class_embedding", {s.hidden});
     pre_norm_.emplace(w["pre_layrnorm"], s.hidden, s.norm_eps);  // sic: the name in the files

@@ -256,9 +256,13 @@ Json changes_of(const TokenSettings& settings, const TokenizerClass* rule, const
     if (!rule->around.empty()) out["template"] = template_of(rule->around, settings);
   }
   out["added_tokens"] = settings.added;
-  Json special = Json::array();
-  for (const auto& [name, token] : settings.named) special.push_back(token);
+  Json special = Json::array(), named = Json::array();
+  for (const auto& [name, token] : settings.named) {
+    special.push_back(token);
+    named.push_back(token["content"]);
+  }
   for (const Json& token : settings.extra) special.push_back(token);
+  out["named"] = std::move(named);
   out["special_tokens"] = std::move(special);
   return out;
 }

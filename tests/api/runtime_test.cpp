@@ -58,6 +58,7 @@ Request request_of(const json& input) {
   Request out;
   out.chat = chat_of(input);
   out.options.max_tokens = int(input.at("tokens").size());
+  out.options.sampling.temperature = 0;  // some checkpoints sample by default
   out.options.ignore_eos = true;
   return out;
 }

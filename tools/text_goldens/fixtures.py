@@ -92,6 +92,14 @@ def legacy():
     return files
 
 
+def named_not_special():
+    """As in the released Gemma files: <mask> has a name but is not listed as special."""
+    files = spm_like("gemma3", "GemmaTokenizer", {"mask_token": "<mask>"}, specials=("<pad>", "<bos>", "<eos>", "<unk>", "<mask>"), strip=False)
+    files["tokenizer.json"]["added_tokens"][4]["special"] = False
+    files["tokenizer_config.json"]["added_tokens_decoder"]["4"]["special"] = False
+    return files
+
+
 def word_piece():
     letters = list(string.ascii_lowercase + string.digits + ".,!?'") + ["##" + c for c in string.ascii_lowercase + string.digits]
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -118,16 +126,18 @@ def unigram():
 
 def sentencepiece(kind, model_type, config):
     """A trained tokenizer.model; needs the sentencepiece package."""
+    import contextlib
     import io
     import tempfile
 
     import sentencepiece as spm
     out = io.BytesIO()
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+    # The model stores the path of the rules, so that has to be a fixed one.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         # A normalization of our own: the usual ones have a quarter of a megabyte.
-        rules.write("41\t61\n48\t68\nFB01\t66 69\n65 301\tE9\n")
-        rules.flush()
-        norm = {"normalization_rule_name": "identity"} if kind == "bpe" else {"normalization_rule_tsv": rules.name}
+        with open("rules.tsv", "w") as rules:
+            rules.write("41\t61\n48\t68\nFB01\t66 69\n65 301\tE9\n")
+        norm = {"normalization_rule_name": "identity"} if kind == "bpe" else {"normalization_rule_tsv": "rules.tsv"}
         spm.SentencePieceTrainer.train(
             sentence_iterator=iter(corpus()), model_writer=out, vocab_size=420 if kind == "bpe" else 75, model_type=kind,
             byte_fallback=kind == "bpe", character_coverage=0.98, minloglevel=2, user_defined_symbols=["<image>"],
@@ -191,6 +201,7 @@ def folders():
         "byte_level_llama": byte_level("llama", "LlamaTokenizerFast", ["<|begin|>"], {"bos_token": "<|begin|>"}, post=bos_template("<|begin|>", 346)),
         "gemma_class": spm_like("gemma3", "GemmaTokenizer", {"image_token": "<image>"}, specials=("<pad>", "<bos>", "<eos>", "<unk>", "<image>"),
                                 strip=False),
+        "named_not_special": named_not_special(),
         "siglip2_class": spm_like("siglip2", "GemmaTokenizer", {}, specials=("<pad>", "<bos>", "<eos>", "<unk>", "<mask>"), strip=False),
         "legacy_files": legacy(),
         "extra_tokens": extra,
