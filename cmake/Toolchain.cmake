@@ -15,7 +15,7 @@ else()
 endif()
 
 if(MLX_VISION_SANITIZE)
-  add_compile_options(-fsanitize=${MLX_VISION_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_compile_options(-O1 -g1 -fsanitize=${MLX_VISION_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${MLX_VISION_SANITIZE})
 endif()
 
