@@ -83,23 +83,35 @@ void resize(benchmark::State& state, const char* name, int width, int height, Fi
   for (auto _ : state) benchmark::DoNotOptimize(image.resized(width, height, filter).pixels().data());
 }
 
-BENCHMARK_CAPTURE(decode, large, "large.jpg");
-BENCHMARK_CAPTURE(decode, small, "small.jpg");
-BENCHMARK_CAPTURE(clip_whole, large, "large.jpg");
-BENCHMARK_CAPTURE(clip_whole, small, "small.jpg");
-BENCHMARK_CAPTURE(clip_decoded, large, "large.jpg");
-BENCHMARK_CAPTURE(clip_decoded, small, "small.jpg");
-BENCHMARK_CAPTURE(qwen_whole, small, "small.jpg");
-BENCHMARK_CAPTURE(resize, large_lanczos, "large.jpg", 336, 252, Filter::lanczos);
-BENCHMARK_CAPTURE(resize, large_bicubic, "large.jpg", 336, 252, Filter::bicubic);
-BENCHMARK_CAPTURE(resize, large_bilinear, "large.jpg", 336, 252, Filter::bilinear);
+BENCHMARK_CAPTURE(decode, large, "large.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(decode, small, "small.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(clip_whole, large, "large.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(clip_whole, small, "small.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(clip_decoded, large, "large.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(clip_decoded, small, "small.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(qwen_whole, small, "small.jpg")->MeasureProcessCPUTime()->UseRealTime();
+BENCHMARK_CAPTURE(resize, large_lanczos, "large.jpg", 336, 252, Filter::lanczos)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+BENCHMARK_CAPTURE(resize, large_bicubic, "large.jpg", 336, 252, Filter::bicubic)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+BENCHMARK_CAPTURE(resize, large_bilinear, "large.jpg", 336, 252, Filter::bilinear)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
 
-/// Kilobytes that this process has held at most.
+/// Kilobytes that this process has held at most since reset_peak(); getrusage would count its parent's as
+/// well.
 long peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (long size = 0; word == "VmHWM:" && status >> size) return size;
   rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss;
+  return usage.ru_maxrss / 1024;  // bytes where there is no /proc
 }
+
+void reset_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
 }  // namespace
 
@@ -107,6 +119,7 @@ long peak_memory() {
 int main(int count, char** arguments) {
   if (count == 2 && std::string_view(arguments[1]) == "--memory") {
     clip_from_file(picture("small.jpg"));  // what libraries and tables need in any case
+    reset_peak();
     const long before = peak_memory();
     clip_from_file(picture("large.jpg"));
     std::cout << peak_memory() - before << "\n";
