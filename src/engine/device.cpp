@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <variant>
@@ -96,7 +97,8 @@ std::uint64_t available_memory() {
   return std::min<std::uint64_t>(available, *recommended - std::min<std::uint64_t>(*recommended, active));
 }
 
-void wire_memory() {
+void prepare_device() {
+  setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0);
   if (!mx::metal::is_available()) return;
   if (const auto recommended = property<std::size_t>("max_recommended_working_set_size"))
     mx::set_wired_limit(*recommended);

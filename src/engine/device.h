@@ -11,8 +11,9 @@ DeviceInfo describe_device();
 /// Bytes that the default device can still give out, 0 = unknown. Any thread.
 std::uint64_t available_memory();
 
-/// On Metal, lets all that the system recommends stay resident, as the reference does while it generates;
-/// else nothing. Engine thread.
-void wire_memory();
+/// Before the first array: on Metal, lets all that the system recommends stay resident, as the reference does
+/// while it generates; on CUDA, makes float32 products float32 (MLX's default there is TF32, 10 bits of
+/// mantissa) unless the environment says MLX_ENABLE_TF32. Engine thread.
+void prepare_device();
 
 }  // namespace mlx_vision::engine

@@ -92,7 +92,7 @@ class Engine::Loop {
 
   void main(const ModelFactory& factory, std::promise<int>& loaded) {
     try {
-      wire_memory();
+      prepare_device();
       model_ = factory();
     } catch (...) {
       model_.reset();
