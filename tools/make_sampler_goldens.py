@@ -63,7 +63,9 @@ def drawn_from(logprobs, options):
     try:
         # As generate_step chooses between its two samplers.
         if "seed" in options and min_p == 0:
-            ar._PositionedTargetSampler(temperature=temperature, top_p=top_p, top_k=top_k, seed=options["seed"])(logprobs)
+            sampler = ar._PositionedTargetSampler(
+                temperature=temperature, top_p=top_p, top_k=top_k, seed=options["seed"])
+            sampler(logprobs)
         else:
             sample_utils.make_sampler(temp=temperature, top_p=top_p, min_p=min_p, top_k=top_k)(logprobs)
     finally:
