@@ -30,7 +30,7 @@ Sources named_sources(const Json& value, const std::string& where) {
   Sources out;
   const auto take = [&](const Json& name, const Json& source) {
     if (!name.is_string() || !source.is_string())
-      throw ConfigError(where + ": expected a text or named texts, got " + value.dump().substr(0, 80));
+      throw ConfigError(where + ": expected a text or named texts");
     if (name == "default") out.main = source.get<std::string>();
     if (name == "tool_use") out.tool_use = source.get<std::string>();
   };
@@ -69,6 +69,9 @@ std::optional<Sources> find_sources(const std::filesystem::path& folder) {
 }
 
 BridgeHandle<MvTemplate> parse(const std::string& source) {
+  if (source.size() > kMaxTemplateBytes)
+    throw ConfigError("chat template: expected at most " + std::to_string(kMaxTemplateBytes) +
+                      " bytes, got " + std::to_string(source.size()));
   BridgeText error;
   BridgeHandle<MvTemplate> out(mv_template_new(bytes(source), source.size(), error.out()));
   if (!out) throw ConfigError("chat template: " + error.str());

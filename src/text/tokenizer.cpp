@@ -29,7 +29,12 @@ Tokenizer::Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) 
 
 Tokenizer Tokenizer::open(const std::filesystem::path& folder, std::string_view model_type) {
   TokenizerFiles files = read_tokenizer_files(folder, model_type);
-  const std::string changes = files.changes.dump();
+  std::string changes;
+  try {
+    changes = files.changes.dump();
+  } catch (const nlohmann::json::exception&) {
+    throw ConfigError(files.source + ": expected tokens in UTF-8, got invalid bytes");
+  }
   BridgeText error;
   auto impl = std::make_shared<Impl>();
   impl->handle.reset(

@@ -50,6 +50,9 @@ TEST_CASE("a broken folder is refused by name and fault") {
       "added_tokens_decoder.1: expected a token");
   check_fault(TestFolder("legacy_files").write("added_tokens.json", R"({"<a>": "b"})"),
               "added_tokens.json.<a>");
+  check_fault(
+      TestFolder("legacy_files").write("special_tokens_map.json", "{\"a\": " + std::string(500000, '[')),
+      "special_tokens_map.json: expected at most");
   CHECK_THROWS_AS(Tokenizer::open("/nowhere", "toy"), ConfigError);
 }
 
