@@ -28,5 +28,6 @@ TEST_CASE("windows cover every merged patch once, whole windows before the small
   }
   // 3 × 5 merged patches: windows of 4, 4 and 2 in the first row, of 2, 2 and 1 in the second.
   CHECK(window_order({1, 6, 10}, spec).ends == std::vector<int>{16, 32, 40, 48, 56, 60});
-  CHECK(window_order({1, 6, 10}, spec).order == std::vector<int>{0, 1, 5, 6, 2, 3, 7, 8, 4, 9, 10, 11, 12, 13, 14});
+  CHECK(window_order({1, 6, 10}, spec).order ==
+        std::vector<int>{0, 1, 5, 6, 2, 3, 7, 8, 4, 9, 10, 11, 12, 13, 14});
 }

@@ -12,7 +12,8 @@ namespace {
 
 constexpr float kLogitTolerance = 2e-4f;
 // Of 16-bit arithmetic: these tiny random models amplify rounding so much that the reference's own 16-bit and
-// float32 runs part at margins of 0.4, and their logits differ by as much as ours (0.81 on a CPU, 1.01 on an H100).
+// float32 runs part at margins of 0.4, and their logits differ by as much as ours (0.81 on a CPU, 1.01 on an
+// H100).
 constexpr float kStoredLogitTolerance = 1.5f, kStoredTie = 1.0f;
 constexpr int kChunk = 7;  // no divisor of any image's rows, so that chunks end inside pictures
 
