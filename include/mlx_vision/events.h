@@ -17,13 +17,17 @@ struct Usage {
 };
 
 struct Timings {
-  double load_s = 0, preprocess_s = 0, encode_s = 0, prefill_s = 0, decode_s = 0;
-  double prompt_tps = 0, generation_tps = 0;  ///< tokens per second
+  double load_s = 0, preprocess_s = 0;
+  double encode_s = 0, prefill_s = 0;  ///< spent on this request alone
+  double decode_s = 0;                 ///< from the first token to the end, other requests' turns included
+  /// Tokens per second as mlx-vlm reckons them: the prompt's by the time of encoding and prefill, the
+  /// answer's (with the end-of-sequence token) by decode_s.
+  double prompt_tps = 0, generation_tps = 0;
 };
 
 struct MemoryUse {
   std::uint64_t planned_peak_bytes = 0;  ///< what was reckoned before the work; 0 = not planned
-  std::uint64_t peak_bytes = 0;          ///< the high-water mark of MLX's allocator
+  std::uint64_t peak_bytes = 0;  ///< high-water mark of MLX's allocator since work began after an idle moment
 };
 
 /// Everything about one finished answer.
@@ -33,7 +37,7 @@ struct Result {
   std::vector<std::int32_t> input_ids;   ///< after image expansion
   std::vector<int> image_tokens;         ///< per image
   std::vector<std::int32_t> output_ids;  ///< the end-of-sequence token is not among them
-  std::string text;
+  std::string text;                      ///< as streamed: up to the stop string, if one ended it
   FinishReason finish_reason = FinishReason::stop;
   Usage usage;
   Timings timings;

@@ -72,6 +72,12 @@ struct FittedResize {
 
 /// An 8-bit RGB picture, tightly packed rows from the top (`[height, width, 3]`). Cheap to copy: copies share
 /// immutable pixels. Safe to use from any thread.
+///
+///     auto photo = mlx_vision::Image::from_file("photo.jpg");           // turned as its EXIF data says
+///     auto bytes = mlx_vision::Image::from_bytes(std::as_bytes(std::span(body)), {}, "upload");
+///     auto frame = mlx_vision::Image::from_pixels({.data = rgba, .width = 640, .height = 480,
+///                                                  .format = mlx_vision::PixelFormat::rgba});
+///     auto small = photo.resized(336, 336, mlx_vision::Filter::bicubic);
 class MLX_VISION_API Image {
  public:
   /// Decodes a file of any supported format, recognised by content.

@@ -22,11 +22,21 @@ struct Rendered {
 };
 
 /// Prepares images exactly as the checkpoint's own processor does. Reads config files only; loads no weights.
+///
+///     auto prepared = mlx_vision::preprocess("models/Qwen2-VL-2B-Instruct-4bit", {photo});
+///     for (const auto& array : prepared.arrays) std::cout << array.name << "\n";  // pixel_values,
+///     image_grid_thw
+///
 /// @throws ConfigError, MediaError, RequestError
 MLX_VISION_API Preprocessed preprocess(const std::filesystem::path& model, const std::vector<Image>& images,
                                        const LoadOptions& options = {});
 
 /// Renders a chat as the checkpoint's template does and tokenises it. Loads no weights.
+///
+///     mlx_vision::Chat chat;
+///     chat.messages.push_back({"user", {mlx_vision::TextPart{"Hello"}}});
+///     std::cout << mlx_vision::render("models/Qwen2-VL-2B-Instruct-4bit", chat).prompt;
+///
 /// @throws ConfigError, MediaError, RequestError
 MLX_VISION_API Rendered render(const std::filesystem::path& model, const Chat& chat,
                                const LoadOptions& options = {}, std::optional<bool> enable_thinking = {});

@@ -33,7 +33,8 @@ struct Request {
   std::vector<Image> images;                           ///< for raw_prompt and input_ids; a chat holds its own
   GenerateOptions options;
   Cancellation cancellation;
-  ProgressCallback progress;  ///< called on the engine thread; may be empty
+  /// Called on the engine thread, for Stage::preprocess on the caller's; may be empty.
+  ProgressCallback progress;
 };
 
 /// Text as it appears, complete characters only. Called on the engine thread; must not call the runtime.
@@ -41,6 +42,17 @@ using TextCallback = std::function<void(std::string_view text)>;
 
 /// A loaded checkpoint. Move-only; every member may be called from any thread; requests are served fairly,
 /// one engine thread doing all the work on arrays. A failing request ends alone.
+///
+///     auto runtime = mlx_vision::Runtime::load("models/Qwen2-VL-2B-Instruct-4bit");
+///     mlx_vision::Request request;
+///     request.chat.messages.push_back(
+///         {"user", {mlx_vision::ImagePart{mlx_vision::Image::from_file("cat.jpg"), "cat.jpg"},
+///                   mlx_vision::TextPart{"What is this?"}}});
+///     auto result = runtime.generate(request, [](std::string_view text) { std::cout << text << std::flush;
+///     });
+///
+/// Another thread, or a signal handler, ends the answer early through a copy of `request.cancellation`; the
+/// result then holds what there is. It must not be destroyed while a call to it is running.
 class MLX_VISION_API Runtime {
  public:
   /// Loads a checkpoint folder. @throws ConfigError, WeightError, CapacityError, EngineError
@@ -49,8 +61,10 @@ class MLX_VISION_API Runtime {
   Runtime& operator=(Runtime&&) noexcept;
   ~Runtime();
 
-  /// Blocks until the answer is complete, streaming text to `on_text` meanwhile.
-  /// @throws RequestError, MediaError, CapacityError, EngineError
+  /// Blocks until the answer is complete or cancelled, streaming text to `on_text` meanwhile. At most the
+  /// model's context is filled, whatever max_tokens says.
+  /// @throws RequestError, MediaError, EngineError; CapacityError when the prompt is longer than the context
+  /// or too many requests wait; and whatever a callback throws, which ends this request.
   Result generate(const Request& request, const TextCallback& on_text = {});
 
   const std::string& model_type() const;

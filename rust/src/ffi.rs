@@ -44,8 +44,12 @@ pub type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// `error` must point to writable memory for one `MvText`, whose former content is overwritten.
 pub unsafe fn guard<T>(error: *mut MvText, body: impl FnOnce() -> Result<T, Fault>) -> Option<T> {
     static SILENCE: Once = Once::new();
-    // The text reaches the caller; the default hook would print it to stderr as well.
-    SILENCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    // The text reaches the caller; the default hook would print it to stderr as well. Tests need theirs.
+    SILENCE.call_once(|| {
+        if !cfg!(test) {
+            std::panic::set_hook(Box::new(|_| {}));
+        }
+    });
     let text = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return Some(value),
         Ok(Err(fault)) => fault.to_string(),

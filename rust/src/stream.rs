@@ -276,3 +276,43 @@ pub unsafe extern "C" fn mv_stream_flush(
     })
     .is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_byte_alphabet_is_whole() {
+        let mut bytes: Vec<u8> = (0..=0x143).filter_map(char::from_u32).filter_map(byte_of).collect();
+        bytes.sort_unstable();
+        assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
+        assert_eq!(token_bytes("Ġa"), b" a");
+        assert_eq!(token_bytes("<｜x｜>"), "<｜x｜>".as_bytes());
+    }
+
+    #[test]
+    fn characters_wait_for_their_last_byte() {
+        let mut state = ByteLevel::default();
+        let pieces: Vec<String> = ["Ã", "©", "Ġb", "Ã", "Ġc", "Ã"].iter().map(|t| state.push(t)).collect();
+        assert_eq!(pieces, ["", "é", " b", "", "\u{fffd} c", ""]);
+        assert_eq!(state.finish(), "");
+    }
+
+    #[test]
+    fn runs_of_bytes_give_text_as_soon_as_it_is_certain() {
+        let mut state = Pieces { trim: true, ..Pieces::default() };
+        let tokens = ["▁", "▁a", "<0xC3>", "<0xA9>", "<0xC3>", "▁▁b", "<0xFF>"];
+        let pieces: Vec<String> = tokens.iter().map(|t| state.push(t)).collect();
+        assert_eq!(pieces, ["", "a", "", "é", "", "\u{fffd}  b", ""]);
+        assert_eq!(state.finish(), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_window_of_garbage_does_not_grow_without_end() {
+        let mut state = Window::default();
+        for id in 0..5000 {
+            state.push(id, |ids| Ok("\u{fffd}".repeat(ids.len()))).unwrap();
+            assert!(state.ids.len() <= 2 * LONGEST_WINDOW);
+        }
+    }
+}

@@ -9,9 +9,9 @@ use crate::ffi::{guard, utf8, Fault, MvText};
 use crate::python;
 
 const NAME: &str = "chat template";
-/// About 1.3 GB of processed bytes or 20 million instructions: half a second of an endless loop, and hundreds
-/// of times what the longest real conversation needs.
-const FUEL: u64 = 20_000_000;
+/// Four million instructions or 256 MB of processed text: a tenth of a second of an endless loop, and several times
+/// what a conversation of a million tokens needs.
+const FUEL: u64 = 4_000_000;
 
 /// Opaque to the caller.
 pub struct MvTemplate {

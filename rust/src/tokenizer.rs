@@ -22,8 +22,10 @@ struct Changes<'a> {
     #[serde(borrow)]
     rebuild: Option<Rebuild<'a>>,
     added_tokens: Vec<AddedToken>,
+    named: HashSet<String>,
     special_tokens: Vec<AddedToken>,
     again: bool,
+    processor_tokens: Vec<AddedToken>,
     #[serde(borrow)]
     template: Option<Vec<Option<Cow<'a, str>>>>,
 }
@@ -79,17 +81,34 @@ fn load(json: &str, changes: &str) -> Result<Tokenizer, Fault> {
     // Limits for training batches, which a file may carry; a prompt is never cut or padded here.
     tokenizer.with_truncation(None)?;
     tokenizer.with_padding(None);
-    tokenizer.add_tokens(changes.added_tokens)?;
+    let mut added = changes.added_tokens;
+    mark_named(&tokenizer, &mut added, &changes.named, text.is_some());
+    tokenizer.add_tokens(added)?;
     let known = tokenizer.get_added_tokens_decoder();
     let known: HashSet<&str> = known.values().map(|token| token.content.as_str()).collect();
     let is_new = |token: &AddedToken| changes.again || !known.contains(token.content.as_str());
     let missing: Vec<AddedToken> = changes.special_tokens.into_iter().filter(is_new).collect();
     tokenizer.add_tokens(missing)?;
+    tokenizer.add_tokens(changes.processor_tokens)?;
     if let Some(template) = changes.template {
         let processor = template_processing(&tokenizer, &template)?;
         tokenizer.with_post_processor(Some(processor));
     }
     Ok(tokenizer)
+}
+
+/// A token that is added and that the configuration names (`mask_token`…) becomes special. Where the tokenizer is
+/// rebuilt the file's own tokens count as added.
+fn mark_named(tokenizer: &Tokenizer, added: &mut Vec<AddedToken>, named: &HashSet<String>, rebuilt: bool) {
+    let known = tokenizer.get_added_tokens_decoder();
+    for token in added.iter_mut() {
+        let same = tokenizer.token_to_id(&token.content).and_then(|id| known.get(&id)) == Some(token);
+        token.special |= !same && named.contains(&token.content);
+    }
+    if rebuilt {
+        let plain = known.into_values().filter(|token| !token.special && named.contains(&token.content));
+        added.extend(plain.map(|token| token.special(true)));
+    }
 }
 
 /// A post-processor that writes the given tokens around the text, whose place is `None`.

@@ -19,7 +19,8 @@ double seconds_since(Clock::time_point begin) {
 
 void check(const LoadOptions& options) {
   if (options.prefill_step_size < 1)
-    throw RequestError("prefill_step_size: expected 1 or more, got " + std::to_string(options.prefill_step_size));
+    throw RequestError("prefill_step_size: expected 1 or more, got " +
+                       std::to_string(options.prefill_step_size));
   if (options.attention_bytes == 0) throw RequestError("attention_bytes: expected 1 or more, got 0");
 }
 
@@ -108,9 +109,12 @@ Result Runtime::generate(const Request& request, const TextCallback& on_text) {
 
 const char* to_string(FinishReason reason) {
   switch (reason) {
-    case FinishReason::stop: return "stop";
-    case FinishReason::length: return "length";
-    case FinishReason::cancelled: return "cancelled";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
   }
   return "stop";
 }

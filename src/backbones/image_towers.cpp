@@ -1,7 +1,6 @@
 #include "backbones/image_towers.h"
 
-#include <algorithm>
-#include <cmath>
+#include <cstdint>
 
 namespace mlx_vision::backbones {
 namespace {
@@ -56,16 +55,9 @@ nn::VitSpec image_tower(const core::ConfigReader& c) {
 }
 
 nn::mx::array bucket_positions(int rows, int columns, int side) {
-  std::vector<float> boundaries;
-  const double step = 1.0 / side;
-  for (int i = 0; i + 1 < side; ++i) boundaries.push_back(float(step + i * step));
   const auto buckets = [&](int count) {
     std::vector<int> out(count);
-    const float fraction = 1.0f / float(count);
-    for (int i = 0; i < count; ++i) {
-      const float at = std::min(float(i) * fraction, 1.0f - 1e-6f);
-      out[i] = int(std::upper_bound(boundaries.begin(), boundaries.end(), at) - boundaries.begin());
-    }
+    for (int i = 0; i < count; ++i) out[i] = int(std::int64_t(i) * side / count);
     return out;
   };
   const auto y = buckets(rows), x = buckets(columns);

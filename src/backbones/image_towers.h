@@ -14,8 +14,10 @@ nn::VitSpec idefics3_vision(const core::ConfigReader& vision);
 nn::VitSpec image_tower(const core::ConfigReader& vision);
 
 /// Rows of a `side` × `side` position table for a picture of `rows` × `columns` patches, each coordinate the
-/// bucket that its fraction of the picture falls into, `[rows * columns]` int32. Follows transformers'
-/// modeling_idefics3.py in float32, where rounding decides which side of a boundary a patch falls on.
+/// bucket that its fraction of the picture falls into, `[rows * columns]` int32. Exact, so that a whole tile
+/// has every row of the table once; transformers' modeling_idefics3.py compares float32 fractions, which
+/// agrees for the sides of all released checkpoints (14, 24, 26, 27, 28, 32) and for others depends on the
+/// machine's vector width.
 nn::mx::array bucket_positions(int rows, int columns, int side);
 
 }  // namespace mlx_vision::backbones

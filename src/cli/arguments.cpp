@@ -13,6 +13,10 @@ namespace {
 constexpr std::array<std::string_view, 5> kListFlags = {"--image", "--prompt", "--eos-tokens", "--stop",
                                                         "--logit-bias"};
 
+// Escapes of one letter, and what they stand for.
+constexpr std::string_view kNames = "ntr\\\"'abfv";
+constexpr std::string_view kValues = "\n\t\r\\\"'\a\b\f\v";
+
 bool is_flag(const std::string& argument) {
   return argument.size() > 1 && argument[0] == '-' && !(argument[1] >= '0' && argument[1] <= '9');
 }
@@ -37,8 +41,6 @@ void append_utf8(std::string& out, std::uint32_t code) {
 
 // `text` stands after the backslash. Returns the characters taken, 0 for no escape.
 std::size_t take_escape(std::string_view text, std::string& out) {
-  constexpr std::string_view kNames = "ntr\\\"'abfv";
-  constexpr std::string_view kValues = "\n\t\r\\\"'\a\b\f\v";
   if (text.empty()) return 0;
   if (const auto at = kNames.find(text[0]); at != std::string_view::npos) {
     out.push_back(kValues[at]);

@@ -116,6 +116,7 @@ void ChatLoop::attach(const std::string& paths) {
   const auto sources = split_words(paths);
   if (sources.empty()) throw RequestError("/image: expected the path of an image");
   std::vector<Attachment> images;  // all or none
+  images.reserve(sources.size());
   for (const auto& source : sources) images.push_back(load_attachment(source, "/image"));
   for (auto& image : images) conversation_.attach(std::move(image));
   note(count_of(conversation_.pending(), "image").append(" for the next message"));

@@ -13,8 +13,9 @@ namespace mlx_vision::cli {
 
 namespace {
 
+constexpr std::size_t kColumn = 16;  // where values begin
+
 void add_line(std::string& text, std::string_view name, std::string_view value) {
-  constexpr std::size_t kColumn = 16;
   text.append(name).append(kColumn - name.size(), ' ').append(value.empty() ? "unknown" : value).append("\n");
 }
 

@@ -82,7 +82,10 @@ void add_sampling_flags(CLI::App& app, SamplingFlags& flags) {
       ->capture_default_str();
   add_list(app, "--logit-bias", flags.logit_bias,
            "ID=VALUE, added to that token's logit; several are allowed");
-  app.add_option("--seed", sampling.seed, "Makes sampling repeatable");
+  app.add_option("--seed", sampling.seed, "Makes sampling repeatable")
+      ->check([](const std::string& text) {  // the parser would wrap it round
+        return text.starts_with('-') ? "expected 0 or more, got " + text : std::string();
+      });
   add_list(app, "--stop", options.stop, "Texts before which generation ends; \\n and \\xHH are understood");
   add_list(app, "--eos-tokens", options.eos_tokens, "Further end-of-sequence tokens, by text");
   app.add_flag("--ignore-eos", options.ignore_eos, "Generate --max-tokens whatever comes");

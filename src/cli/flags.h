@@ -6,7 +6,7 @@
 
 #include "mlx_vision/options.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): of the parser library
 class App;
 }
 

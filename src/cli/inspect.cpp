@@ -1,6 +1,7 @@
 #include "mlx_vision/inspect.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,13 +15,14 @@ namespace mlx_vision::cli {
 
 namespace {
 
+constexpr std::size_t kColumn = 16;  // where values begin
+
 struct InspectFlags {
   std::string model;
   bool json = false;
 };
 
 void add_line(std::string& text, std::string_view name, std::string_view value) {
-  constexpr std::size_t kColumn = 16;
   text.append(name).append(kColumn - std::min(kColumn - 1, name.size()), ' ').append(value).append("\n");
 }
 

@@ -4,13 +4,14 @@
 
 #include <csignal>
 #include <cstring>
+#include <optional>
 
 namespace mlx_vision::cli {
 
 namespace {
 
-// What the handler touches: set before the handler is installed, read by it only.
-Cancellation* current = nullptr;
+// What the handler touches. Stays when a scope ends: a handler may still be running in another thread.
+std::optional<Cancellation> current;
 struct sigaction old_interrupt, old_terminate;
 
 void on_signal(int) {
@@ -21,7 +22,7 @@ void on_signal(int) {
 }  // namespace
 
 InterruptScope::InterruptScope(const Cancellation& cancellation) {
-  current = new Cancellation(cancellation);
+  current = cancellation;
   struct sigaction action;
   std::memset(&action, 0, sizeof(action));
   action.sa_handler = on_signal;
@@ -33,8 +34,6 @@ InterruptScope::InterruptScope(const Cancellation& cancellation) {
 InterruptScope::~InterruptScope() {
   sigaction(SIGINT, &old_interrupt, nullptr);
   sigaction(SIGTERM, &old_terminate, nullptr);
-  delete current;
-  current = nullptr;
 }
 
 }  // namespace mlx_vision::cli

@@ -17,6 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kShownValue = 60;  // characters of an offending value that an error repeats
+constexpr std::array<std::string_view, 4> kRoles = {"system", "user", "assistant", "tool"};
 
 [[noreturn]] void fail(const std::string& place, std::string_view why) {
   std::string text = place;
@@ -91,7 +92,6 @@ Message parse_message(const json& message, const std::string& place, const std::
   if (!message.is_object()) fail(place, "wrong type, expected an object, got " + shown(message));
   refuse_unknown(message, {"role", "content"}, place);
   Message out{text_field(message, "role", place), {}};
-  constexpr std::array<std::string_view, 4> kRoles = {"system", "user", "assistant", "tool"};
   if (std::find(kRoles.begin(), kRoles.end(), out.role) == kRoles.end())
     fail(at(place, "role"), "expected system, user, assistant or tool, got " + shown(message["role"]));
   const std::string content_place = at(place, "content");
@@ -110,10 +110,10 @@ Message parse_message(const json& message, const std::string& place, const std::
 
 }  // namespace
 
-Chat parse_messages(std::string_view text, const std::filesystem::path& folder) {
+Chat parse_messages(std::string_view json_text, const std::filesystem::path& folder) {
   json document;
   try {
-    document = json::parse(text);
+    document = json::parse(json_text);
   } catch (const json::exception& e) {
     throw RequestError(std::string("messages: not valid JSON: ").append(e.what()));
   }

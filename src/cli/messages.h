@@ -11,6 +11,6 @@ namespace mlx_vision::cli {
 /// {"type": "image", "image" | "path" | "url": …}; an image is a path, a file:// or a data: URI.
 /// Relative paths are looked up in `folder`, then in the working directory.
 /// @throws RequestError naming the field, such as `messages[1].content[0].type`; MediaError for an image.
-Chat parse_messages(std::string_view json, const std::filesystem::path& folder = {});
+Chat parse_messages(std::string_view json_text, const std::filesystem::path& folder = {});
 
 }  // namespace mlx_vision::cli

@@ -18,6 +18,7 @@ namespace {
 
 std::vector<ImagePart> load_images(const std::vector<std::string>& sources) {
   std::vector<ImagePart> out;
+  out.reserve(sources.size());
   for (const auto& source : sources) out.push_back(load_image(source, "--image"));
   return out;
 }
@@ -73,10 +74,10 @@ bool fits_id(const nlohmann::json& item) {
 
 }  // namespace
 
-std::vector<std::int32_t> parse_input_ids(std::string_view text) {
+std::vector<std::int32_t> parse_input_ids(std::string_view json) {
   nlohmann::json list;
   try {
-    list = nlohmann::json::parse(text);
+    list = nlohmann::json::parse(json);
   } catch (const nlohmann::json::exception& e) {
     throw RequestError(std::string("--input-ids: not valid JSON: ").append(e.what()));
   }

@@ -22,7 +22,8 @@ std::string read_file(const std::filesystem::path& path, std::uint64_t limit) {
 
 void require_directory(const std::filesystem::path& path) {
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) throw ConfigError(path.string() + ": no such folder");
+  if (!std::filesystem::exists(path, error))
+    throw ConfigError(path.string() + ": no such folder; expected that of a downloaded checkpoint");
   if (!std::filesystem::is_directory(path, error))
     throw ConfigError(path.string() + ": expected a folder, got a file");
 }

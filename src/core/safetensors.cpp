@@ -69,9 +69,10 @@ void check(const Tensor& tensor, std::set<std::string>& names) {
 
 std::size_t count_of(const Tensor& tensor) { return tensor.floats.size() + tensor.ints.size(); }
 
+constexpr std::size_t kChunk = 1 << 16;  // values converted at a time
+
 template <class T>
 void write_narrowed(NewFile& file, const std::vector<std::int64_t>& values) {
-  constexpr std::size_t kChunk = 1 << 16;
   std::vector<T> chunk;
   for (std::size_t first = 0; first < values.size(); first += kChunk) {
     const std::size_t last = std::min(values.size(), first + kChunk);

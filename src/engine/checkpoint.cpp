@@ -176,14 +176,7 @@ Preprocessed prepare_images(const std::filesystem::path& folder, const std::vect
   const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
   const auto processor =
       family.processor(files, {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels});
-  std::vector<processing::ImageInput> inputs;
-  for (const Image& image : images) {
-    try {
-      inputs.push_back(processor->prepare(image, int(images.size())));
-    } catch (const MediaError& e) {
-      throw MediaError("image " + std::to_string(inputs.size() + 1) + ": " + e.what());
-    }
-  }
+  const auto inputs = processing::prepare_images(*processor, unnamed(images));
   Preprocessed out{.arrays = processor->batch(inputs), .image_tokens = {}};
   for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
   return out;

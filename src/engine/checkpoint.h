@@ -19,8 +19,8 @@ using processing::Prompt;
 /// Everything of a checkpoint folder that needs no arrays: how requests become prompts and tokens text.
 /// Immutable; safe from any thread.
 struct Frontend {
-  std::string model_type;          ///< as config.json writes it
-  const models::Family* family;    ///< that serves it
+  std::string model_type;        ///< as config.json writes it
+  const models::Family* family;  ///< that serves it
   processing::PromptBuilder prompts;
   bool has_template = false;  ///< a chat template of its own
   SamplingDefaults sampling;

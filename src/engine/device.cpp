@@ -66,8 +66,7 @@ double measure_sgemm() {
   for (int run = 0; run < kRuns; ++run) {
     const auto begin = std::chrono::steady_clock::now();
     mx::eval(mx::matmul(a, b));
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     best = std::max(best, 2.0 * kSide * kSide * kSide / seconds * 1e-9);
   }
   return best;

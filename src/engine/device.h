@@ -11,8 +11,8 @@ DeviceInfo describe_device();
 /// Bytes that the default device can still give out, 0 = unknown. Any thread.
 std::uint64_t available_memory();
 
-/// On Metal, lets all that the system recommends stay resident, as the reference does while it generates; else
-/// nothing. Engine thread.
+/// On Metal, lets all that the system recommends stay resident, as the reference does while it generates;
+/// else nothing. Engine thread.
 void wire_memory();
 
 }  // namespace mlx_vision::engine

@@ -148,7 +148,8 @@ class Engine::Loop {
   }
 
   Active& find(std::uint64_t id) {
-    return *std::find_if(active_.begin(), active_.end(), [&](const Active& a) { return a.answer && a.answer->id() == id; });
+    return *std::find_if(active_.begin(), active_.end(),
+                         [&](const Active& a) { return a.answer && a.answer->id() == id; });
   }
 
   // Runs one request's own work; if it fails, that request ends with the cause.
@@ -207,9 +208,8 @@ class Engine::Loop {
     const mx::array tokens = greedy(logits);
     rows_.clear();
     for (int i = 0; i < int(batch.size()); ++i)
-      rows_.push_back(batch[i]->answer->on_device()
-                          ? mx::slice(tokens, {i}, {i + 1})
-                          : mx::astype(mx::take(logits, i, 0), mx::float32));
+      rows_.push_back(batch[i]->answer->on_device() ? mx::slice(tokens, {i}, {i + 1})
+                                                    : mx::astype(mx::take(logits, i, 0), mx::float32));
     std::vector<mx::array> outputs = rows_;
     if (steps_ % kStateInterval == 0)
       for (models::Sequence* s : sequences)

@@ -44,11 +44,12 @@ std::vector<std::pair<std::string, std::string>> all_sizes(const Config& config)
                                     {"key-value heads", {"num_key_value_heads"}},
                                     {"intermediate", {"intermediate_size"}},
                                     {"vocabulary", {"vocab_size"}}})},
-          {"vision", sizes(config.child_or_empty("vision_config"), {{"hidden", {"embed_dim", "hidden_size"}},
-                                                                    {"layers", {"depth", "num_hidden_layers"}},
-                                                                    {"heads", {"num_heads", "num_attention_heads"}},
-                                                                    {"patch", {"patch_size"}},
-                                                                    {"image", {"image_size"}}})}};
+          {"vision",
+           sizes(config.child_or_empty("vision_config"), {{"hidden", {"embed_dim", "hidden_size"}},
+                                                          {"layers", {"depth", "num_hidden_layers"}},
+                                                          {"heads", {"num_heads", "num_attention_heads"}},
+                                                          {"patch", {"patch_size"}},
+                                                          {"image", {"image_size"}}})}};
 }
 
 std::string dtype_name(mx::Dtype dtype) {
@@ -86,19 +87,25 @@ std::vector<std::pair<std::string, std::uint64_t>> bytes_by_part(const weights::
 }
 
 std::string prompt_rule(processing::PromptRule rule, bool has_template) {
-  std::string text = rule == processing::PromptRule::image_first ? "images before the text" : "images after the text";
+  std::string text =
+      rule == processing::PromptRule::image_first ? "images before the text" : "images after the text";
   return text.append(has_template ? ", the checkpoint's own chat template" : ", no chat template");
 }
 
 // Fields that nobody reads although they are known: they say where a checkpoint comes from or steer training.
 void ignore_known(const Config& config) {
-  config.ignore({"architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path", "use_cache",
-                 "initializer_range", "attention_dropout", "bos_token_id", "eos_token_id", "pad_token_id"});
+  config.ignore({"architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path",
+                 "use_cache", "initializer_range", "attention_dropout", "bos_token_id", "eos_token_id",
+                 "pad_token_id"});
+  if (config.is_object("quantization_config")) {  // a copy of "quantization"
+    const Config copy = config.child("quantization_config");
+    for (const std::string& key : copy.keys()) copy.ignore({key});
+  }
   for (const char* part : {"text_config", "vision_config"})
     if (config.is_object(part))
-      config.child(part).ignore({"architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path",
-                                 "use_cache", "initializer_range", "attention_dropout", "bos_token_id",
-                                 "eos_token_id", "pad_token_id", "model_type"});
+      config.child(part).ignore({"architectures", "transformers_version", "torch_dtype", "dtype",
+                                 "_name_or_path", "use_cache", "initializer_range", "attention_dropout",
+                                 "bos_token_id", "eos_token_id", "pad_token_id", "model_type"});
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ struct Job {
   std::vector<std::int32_t> ids;               ///< expanded; at least one
   std::vector<processing::ImageInput> images;  ///< in the order of their places
   Sampling sampling;
-  int max_tokens = 0;           ///< 0: only the prompt is run
-  std::set<std::int32_t> eos;   ///< empty: generation goes on to max_tokens
+  int max_tokens = 0;          ///< 0: only the prompt is run
+  std::set<std::int32_t> eos;  ///< empty: generation goes on to max_tokens
   std::vector<std::string> stop;
   bool capture = false;  ///< copy the first logits and the image features
   Detokenizer detokenizer;

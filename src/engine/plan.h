@@ -29,8 +29,8 @@ struct PromptWork {
   int count = 0;  ///< prompt tokens; 0 for an image
 };
 
-/// One turn of the engine. Decoding sequences advance by one token together; besides them, one piece of prompt
-/// work is done, so that nobody's answer stalls for longer than one piece, and prompts take turns.
+/// One turn of the engine. Decoding sequences advance by one token together; besides them, one piece of
+/// prompt work is done, so that nobody's answer stalls for longer than one piece, and prompts take turns.
 struct StepPlan {
   int admit = 0;                      ///< waiting requests to take in, oldest first
   std::optional<PromptWork> prompt;   ///< for one sequence

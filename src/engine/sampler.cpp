@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
-#include <numeric>
 #include <set>
 #include <string>
 
@@ -38,12 +38,12 @@ Penalty penalty(const char* field, std::optional<float> weight, int context) {
   return {weight.value_or(0), context};
 }
 
-// In double: over a vocabulary of 150,000 a float sum loses more than a token's weight.
+// Summed in double: over a vocabulary of 150,000 a float sum loses more than a token's weight.
 void normalise(std::span<float> logits) {
   const float top = *std::max_element(logits.begin(), logits.end());
-  if (!std::isfinite(top)) return;  // every logit dropped, or not a number: draw() deals with it
+  if (!std::isfinite(top)) return;
   double sum = 0;
-  for (const float x : logits) sum += std::exp(double(x) - top);
+  for (const float x : logits) sum += std::exp(x - top);
   const float log_sum = float(top + std::log(sum));
   for (float& x : logits) x -= log_sum;
 }
@@ -52,38 +52,43 @@ void scale(std::span<float> logits, float temperature) {
   for (float& x : logits) x /= temperature;
 }
 
-// The smallest set of largest weights that holds top_p of the whole, and whatever equals the least of them.
-void apply_top_p(std::span<float> logprobs, float top_p) {
-  double total = 0;
-  for (const float x : logprobs) total += std::exp(double(x));
-  // A heap, as the nucleus is most often a few tokens and sorting a vocabulary costs milliseconds.
-  std::vector<float> heap(logprobs.begin(), logprobs.end());
-  std::make_heap(heap.begin(), heap.end());
-  double mass = 0;
-  float threshold = heap.front();
-  for (auto end = heap.end(); end != heap.begin() && mass < top_p * total; --end) {
-    std::pop_heap(heap.begin(), end);
-    threshold = *(end - 1);
-    mass += std::exp(double(threshold));
-  }
+void drop_below(std::span<float> logprobs, float threshold) {
   for (float& x : logprobs)
     if (x < threshold) x = kDropped;
 }
 
+// The smallest set of largest probabilities whose sum reaches top_p, and whatever equals the least of them.
+void apply_top_p(std::span<float> logprobs, float top_p) {
+  // Tokens below this weigh less than 1 - top_p together and can be left aside: sorting the few others takes
+  // microseconds, a vocabulary milliseconds.
+  const float floor = std::log((1 - top_p) / float(logprobs.size()));
+  std::vector<float> candidates;
+  for (const float x : logprobs)
+    if (x >= floor) candidates.push_back(x);
+  std::sort(candidates.begin(), candidates.end(), std::greater<>());
+  double mass = 0;
+  float threshold = floor;
+  for (std::size_t i = 0; i < candidates.size() && mass < top_p; ++i) {
+    threshold = candidates[i];
+    mass += std::exp(threshold);
+  }
+  drop_below(logprobs, threshold);
+}
+
 void apply_min_p(std::span<float> logprobs, float min_p) {
-  const float threshold = *std::max_element(logprobs.begin(), logprobs.end()) + std::log(min_p);
-  for (float& x : logprobs)
-    if (x < threshold) x = kDropped;
+  drop_below(logprobs, *std::max_element(logprobs.begin(), logprobs.end()) + std::log(min_p));
 }
 
 void apply_top_k(std::span<float> logprobs, int top_k) {
   if (std::size_t(top_k) >= logprobs.size()) return;
-  std::vector<std::int32_t> order(logprobs.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::nth_element(order.begin(), order.begin() + top_k, order.end(), [&](std::int32_t a, std::int32_t b) {
-    return logprobs[a] != logprobs[b] ? logprobs[a] > logprobs[b] : a < b;
-  });
-  for (auto it = order.begin() + top_k; it != order.end(); ++it) logprobs[*it] = kDropped;
+  std::vector<float> sorted(logprobs.begin(), logprobs.end());
+  const auto kth = sorted.begin() + (top_k - 1);
+  std::nth_element(sorted.begin(), kth, sorted.end(), std::greater<>());
+  const float least = *kth;
+  // Of those that equal the least kept one, as many as have room.
+  auto room = top_k - std::count_if(sorted.begin(), kth, [&](float x) { return x > least; });
+  for (float& x : logprobs)
+    if (x < least || (x == least && room-- <= 0)) x = kDropped;
 }
 
 }  // namespace
@@ -161,19 +166,19 @@ void filter(std::span<float> logits, const Sampling& sampling) {
 
 std::int32_t draw(std::span<const float> log_weights, double uniform) {
   const auto top = std::max_element(log_weights.begin(), log_weights.end());
-  if (!std::isfinite(*top)) return std::int32_t(top - log_weights.begin());
+  auto chosen = std::int32_t(top - log_weights.begin());
+  if (!std::isfinite(*top)) return chosen;  // an infinite logit, or nothing but dropped ones
   double total = 0;
-  for (const float x : log_weights) total += std::exp(double(x) - *top);
+  for (const float x : log_weights)
+    if (x != kDropped) total += std::exp(x - *top);
   double left = uniform * total;
-  std::int32_t last = std::int32_t(top - log_weights.begin());
   for (std::size_t i = 0; i < log_weights.size(); ++i) {
-    const double weight = std::exp(double(log_weights[i]) - *top);
-    if (weight == 0) continue;
-    last = std::int32_t(i);
-    left -= weight;
+    if (log_weights[i] == kDropped) continue;
+    chosen = std::int32_t(i);
+    left -= std::exp(log_weights[i] - *top);
     if (left < 0) break;
   }
-  return last;
+  return chosen;
 }
 
 Sampler::Sampler(Sampling sampling, std::int32_t last_prompt_token)
@@ -185,7 +190,8 @@ Sampler::Sampler(Sampling sampling, std::int32_t last_prompt_token)
 std::int32_t Sampler::choose(std::span<float> logits) {
   // The filters compare and sort, which has no meaning for NaN.
   if (std::any_of(logits.begin(), logits.end(), [](float x) { return std::isnan(x); }))
-    throw EngineError("sampling: expected numbers as logits, got NaN; the weights may be damaged or overflow");
+    throw EngineError(
+        "sampling: expected numbers as logits, got NaN; the weights may be damaged or overflow");
   penalise(logits, history_, sampling_);
   std::int32_t token;
   if (sampling_.temperature == 0) {

@@ -47,10 +47,10 @@ Sampling resolve(const SamplingOptions& options, const SamplingDefaults& default
 /// prompt. Repetition and presence count a token once, frequency as often as it stands there.
 void penalise(std::span<float> logits, std::span<const std::int32_t> history, const Sampling& sampling);
 
-/// Turns logits `[vocab]` into log weights to draw from, in place: normalised, filtered (-inf = dropped), then
-/// divided by the temperature, which must be above 0. The order is the reference's: top_p, min_p, top_k on the
-/// untempered distribution; with a seed and no min_p, top_k first and top_p on the tempered one.
-/// Of equal logits at the edge, top_k keeps those with the lower ids and top_p keeps all.
+/// Turns logits `[vocab]` into log weights to draw from, in place: normalised, filtered (-inf = dropped),
+/// then divided by the temperature, which must be above 0. The order is the reference's: top_p, min_p, top_k
+/// on the untempered distribution; with a seed and no min_p, top_k first and top_p on the tempered one. Of
+/// equal logits at the edge, top_k keeps those with the lower ids and top_p keeps all.
 void filter(std::span<float> logits, const Sampling& sampling);
 
 /// Index drawn from `exp(log_weights)` by its cumulative sum; `uniform` is in [0, 1).

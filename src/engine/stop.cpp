@@ -20,7 +20,8 @@ std::size_t overlap(std::string_view text, std::string_view stop) {
 
 StopFilter::StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) {
   for (const std::string& stop : stops_)
-    if (stop.empty()) throw RequestError("stop: expected a string of one character or more, got an empty one");
+    if (stop.empty())
+      throw RequestError("stop: expected a string of one character or more, got an empty one");
 }
 
 std::string StopFilter::push(std::string_view text) {

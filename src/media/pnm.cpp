@@ -23,6 +23,7 @@ class Reader {
   explicit Reader(const Source& source) : source_(source) {}
 
   Picture decode() {
+    if (source_.bytes.size() < 2) source_.truncated("PNM", "the header is incomplete");
     kind_ = source_.bytes[1];
     at_ = 2;
     if (at_ < source_.bytes.size() && is_space(source_.bytes[at_])) ++at_;

@@ -153,10 +153,16 @@ void ColumnsOf(const ColumnWeights& columns, const std::uint8_t* const* rows, st
 
 #endif  // HWY_TARGET == HWY_SCALAR
 
+struct RowTaps {
+  const std::uint8_t* const* rows;
+  const std::int32_t* weights;
+  int count, precision;
+};
+
 /// `kVectors` vectors of bytes from `i` on.
 template <std::size_t kVectors, class D>
-HWY_INLINE void RowBlock(D d, const std::uint8_t* const* rows, const std::int32_t* weights, int count,
-                         int precision, std::size_t i, std::uint8_t* out) {
+HWY_INLINE void RowBlock(D d, const RowTaps& taps, std::size_t i, std::uint8_t* out) {
+  const auto [rows, weights, count, precision] = taps;
   const hn::Rebind<std::uint8_t, D> d8;
   const std::size_t lanes = hn::Lanes(d);
   hn::Vec<D> sums[kVectors];
@@ -174,13 +180,14 @@ HWY_INLINE void RowBlock(D d, const std::uint8_t* const* rows, const std::int32_
 
 void RowsOf(const std::uint8_t* const* rows, const std::int32_t* weights, int count, int precision,
             std::size_t bytes, std::uint8_t* out) {
+  const RowTaps taps{rows, weights, count, precision};
   const hn::CappedTag<std::int32_t, 16> d;
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
-  for (; i + 4 * lanes <= bytes; i += 4 * lanes) RowBlock<4>(d, rows, weights, count, precision, i, out);
-  for (; i + lanes <= bytes; i += lanes) RowBlock<1>(d, rows, weights, count, precision, i, out);
+  for (; i + 4 * lanes <= bytes; i += 4 * lanes) RowBlock<4>(d, taps, i, out);
+  for (; i + lanes <= bytes; i += lanes) RowBlock<1>(d, taps, i, out);
   const hn::CappedTag<std::int32_t, 1> one;
-  for (; i < bytes; ++i) RowBlock<1>(one, rows, weights, count, precision, i, out);
+  for (; i < bytes; ++i) RowBlock<1>(one, taps, i, out);
 }
 
 }  // namespace mlx_vision::media::HWY_NAMESPACE

@@ -27,8 +27,8 @@ SystemMemory kernel_memory(const fs::path&) {
   mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
   if (host_statistics64(mach_host_self(), HOST_VM_INFO64, reinterpret_cast<host_info64_t>(&pages), &count) ==
       KERN_SUCCESS)
-    out.available =
-        (std::uint64_t(pages.free_count) + pages.inactive_count + pages.purgeable_count) * vm_kernel_page_size;
+    out.available = (std::uint64_t(pages.free_count) + pages.inactive_count + pages.purgeable_count) *
+                    vm_kernel_page_size;
   return out;
 }
 

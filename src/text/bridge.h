@@ -21,7 +21,7 @@ inline const std::uint8_t* bytes(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-/// Receives a string from the bridge and frees it. `&text` goes into the call.
+/// Receives a string from the bridge and frees it. `out()` goes into the call.
 class BridgeText {
  public:
   BridgeText() = default;
@@ -30,7 +30,7 @@ class BridgeText {
   ~BridgeText() {
     if (text_.data) mv_text_free(text_);
   }
-  MvText* operator&() { return &text_; }
+  MvText* out() { return &text_; }
   std::string str() const {
     return std::string(reinterpret_cast<const char*>(text_.data), text_.data ? text_.size : 0);
   }
@@ -48,7 +48,7 @@ class BridgeIds {
   ~BridgeIds() {
     if (ids_.data) mv_ids_free(ids_);
   }
-  MvIds* operator&() { return &ids_; }
+  MvIds* out() { return &ids_; }
   std::vector<std::int32_t> vector() const {
     return ids_.data ? std::vector<std::int32_t>(ids_.data, ids_.data + ids_.size)
                      : std::vector<std::int32_t>();

@@ -70,7 +70,7 @@ std::optional<Sources> find_sources(const std::filesystem::path& folder) {
 
 BridgeHandle<MvTemplate> parse(const std::string& source) {
   BridgeText error;
-  BridgeHandle<MvTemplate> out(mv_template_new(bytes(source), source.size(), &error));
+  BridgeHandle<MvTemplate> out(mv_template_new(bytes(source), source.size(), error.out()));
   if (!out) throw ConfigError("chat template: " + error.str());
   return out;
 }
@@ -180,7 +180,7 @@ std::string ChatTemplate::render(const Json& messages, const RenderOptions& opti
   const MvTemplate* chosen = with_tools ? impl_->tool_use.get() : impl_->main.get();
   BridgeText text, error;
   const std::int64_t now = options.now_seconds ? *options.now_seconds : clock_seconds();
-  if (!mv_template_render(chosen, bytes(json), json.size(), now, &text, &error))
+  if (!mv_template_render(chosen, bytes(json), json.size(), now, text.out(), error.out()))
     throw RequestError("chat template: " + error.str());
   return text.str();
 }

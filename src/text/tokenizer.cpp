@@ -33,7 +33,7 @@ Tokenizer Tokenizer::open(const std::filesystem::path& folder, std::string_view 
   BridgeText error;
   auto impl = std::make_shared<Impl>();
   impl->handle.reset(
-      mv_tokenizer_new(bytes(files.json), files.json.size(), bytes(changes), changes.size(), &error));
+      mv_tokenizer_new(bytes(files.json), files.json.size(), bytes(changes), changes.size(), error.out()));
   if (!impl->handle) throw ConfigError(files.source + ": " + error.str());
   impl->special = std::move(files.special);
   return Tokenizer(std::move(impl));
@@ -42,7 +42,8 @@ Tokenizer Tokenizer::open(const std::filesystem::path& folder, std::string_view 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
   BridgeText error;
   BridgeIds ids;
-  if (!mv_tokenizer_encode(impl_->handle.get(), bytes(text), text.size(), add_special_tokens, &ids, &error))
+  if (!mv_tokenizer_encode(impl_->handle.get(), bytes(text), text.size(), add_special_tokens, ids.out(),
+                           error.out()))
     throw RequestError("text: " + error.str());
   return ids.vector();
 }
@@ -50,7 +51,8 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
   const std::vector<std::uint32_t> list = checked(ids);
   BridgeText text, error;
-  if (!mv_tokenizer_decode(impl_->handle.get(), list.data(), list.size(), skip_special_tokens, &text, &error))
+  if (!mv_tokenizer_decode(impl_->handle.get(), list.data(), list.size(), skip_special_tokens, text.out(),
+                           error.out()))
     throw RequestError("decode: " + error.str());
   return text.str();
 }
@@ -59,7 +61,7 @@ std::optional<std::int32_t> Tokenizer::id(std::string_view token) const {
   BridgeText error;
   std::uint32_t id = 0;
   bool found = false;
-  if (!mv_tokenizer_id(impl_->handle.get(), bytes(token), token.size(), &id, &found, &error))
+  if (!mv_tokenizer_id(impl_->handle.get(), bytes(token), token.size(), &id, &found, error.out()))
     throw RequestError("token: " + error.str());
   return found ? std::optional(std::int32_t(id)) : std::nullopt;
 }
@@ -68,7 +70,7 @@ std::optional<std::string> Tokenizer::token(std::int32_t id) const {
   if (id < 0) return std::nullopt;
   BridgeText text, error;
   bool found = false;
-  if (!mv_tokenizer_token(impl_->handle.get(), std::uint32_t(id), &text, &found, &error))
+  if (!mv_tokenizer_token(impl_->handle.get(), std::uint32_t(id), text.out(), &found, error.out()))
     throw RequestError("token: " + error.str());
   return found ? std::optional(text.str()) : std::nullopt;
 }
@@ -89,7 +91,7 @@ TokenStream::~TokenStream() = default;
 TokenStream Tokenizer::stream(bool skip_special_tokens) const {
   BridgeText error;
   auto impl = std::make_unique<TokenStream::Impl>();
-  impl->handle.reset(mv_stream_new(impl_->handle.get(), skip_special_tokens, &error));
+  impl->handle.reset(mv_stream_new(impl_->handle.get(), skip_special_tokens, error.out()));
   if (!impl->handle) throw RequestError("stream: " + error.str());
   return TokenStream(std::move(impl));
 }
@@ -97,14 +99,15 @@ TokenStream Tokenizer::stream(bool skip_special_tokens) const {
 std::string TokenStream::push(std::int32_t id) {
   const std::uint32_t checked_id = checked({&id, 1}).front();
   BridgeText text, error;
-  if (!mv_stream_push(impl_->handle.get(), checked_id, &text, &error))
+  if (!mv_stream_push(impl_->handle.get(), checked_id, text.out(), error.out()))
     throw RequestError("stream: " + error.str());
   return text.str();
 }
 
 std::string TokenStream::flush() {
   BridgeText text, error;
-  if (!mv_stream_flush(impl_->handle.get(), &text, &error)) throw RequestError("stream: " + error.str());
+  if (!mv_stream_flush(impl_->handle.get(), text.out(), error.out()))
+    throw RequestError("stream: " + error.str());
   return text.str();
 }
 

@@ -159,6 +159,19 @@ constexpr std::string_view kWrongOnHub =
     "paddleocr_vl phi3 phi3_v phimoe qwen2 qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen4_exp siglip2 smolvlm "
     "step3_vl vipllava ";
 
+/// Special tokens that a processor adds.
+struct ProcessorTokens {
+  std::string_view model_types, tokens;
+  bool locations = false;  ///< also <loc0000>…<loc1023> and <seg000>…<seg127>, and no bos or eos
+};
+constexpr ProcessorTokens kProcessors[] = {
+    {" idefics2 idefics3 smolvlm ", "<fake_token_around_image> <image> <end_of_utterance>"},
+    {" glm4v glm4v_moe ", "<|begin_of_box|> <|end_of_box|>"},
+    {" deepseek_vl_v2 deepseekocr deepseekocr_2 ",
+     "<image> <|ref|> <|/ref|> <|det|> <|/det|> <|grounding|> <|User|> <|Assistant|>"},
+    {" paligemma ", "<image>", true},
+};
+
 bool lists(std::string_view words, std::string_view word) {
   if (word.empty() || word.find(' ') != std::string_view::npos) return false;
   std::string spaced = " ";
@@ -196,6 +209,40 @@ const TokenizerClass* find_tokenizer_class(const TokenizerIdentity& identity) {
     break;
   }
   return by_name(hub);
+}
+
+nlohmann::ordered_json processor_changes(std::string_view model_type) {
+  using Json = nlohmann::ordered_json;
+  Json tokens = Json::array(), out = Json::object();
+  const auto add = [&](std::string text, bool special) {
+    tokens.push_back({{"content", std::move(text)},
+                      {"single_word", false},
+                      {"lstrip", false},
+                      {"rstrip", false},
+                      {"normalized", !special},
+                      {"special", special}});
+  };
+  const auto add_numbered = [&](const char* name, int count, std::size_t digits) {
+    for (int i = 0; i < count; ++i) {
+      const std::string number = std::to_string(i);
+      add(std::string("<").append(name).append(digits - number.size(), '0').append(number).append(">"),
+          false);
+    }
+  };
+  for (const ProcessorTokens& entry : kProcessors) {
+    if (!lists(entry.model_types, model_type)) continue;
+    for (std::string_view rest = entry.tokens; !rest.empty();) {
+      const std::size_t end = std::min(rest.find(' '), rest.size());
+      add(std::string(rest.substr(0, end)), true);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    if (!entry.locations) continue;
+    add_numbered("loc", 1024, 4);
+    add_numbered("seg", 128, 3);
+    out["template"] = Json::array({nullptr});
+  }
+  out["processor_tokens"] = std::move(tokens);
+  return out;
 }
 
 nlohmann::ordered_json class_parts(const TokenizerClass& rule, const nlohmann::ordered_json& config,

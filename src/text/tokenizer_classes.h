@@ -36,6 +36,11 @@ struct TokenizerIdentity {
 /// code of the repository is never run, its checkpoints load as generic ones.)
 const TokenizerClass* find_tokenizer_class(const TokenizerIdentity& identity);
 
+/// What the model's processor adds to its tokenizer, for the bridge: "processor_tokens" and, where the
+/// processor writes the text's frame itself, an empty "template".
+/// (mlx_vlm/models/<family>/processing_<family>.py)
+nlohmann::ordered_json processor_changes(std::string_view model_type);
+
 /// The class's parts for the bridge's "rebuild". `config` is tokenizer_config.json.
 nlohmann::ordered_json class_parts(const TokenizerClass& rule, const nlohmann::ordered_json& config,
                                    const std::string& unk_token);

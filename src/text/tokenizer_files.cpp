@@ -256,9 +256,13 @@ Json changes_of(const TokenSettings& settings, const TokenizerClass* rule, const
     if (!rule->around.empty()) out["template"] = template_of(rule->around, settings);
   }
   out["added_tokens"] = settings.added;
-  Json special = Json::array();
-  for (const auto& [name, token] : settings.named) special.push_back(token);
+  Json special = Json::array(), named = Json::array();
+  for (const auto& [name, token] : settings.named) {
+    special.push_back(token);
+    named.push_back(token["content"]);
+  }
   for (const Json& token : settings.extra) special.push_back(token);
+  out["named"] = std::move(named);
   out["special_tokens"] = std::move(special);
   return out;
 }
@@ -314,6 +318,7 @@ TokenizerFiles read_tokenizer_files(const std::filesystem::path& folder, std::st
   // A tokenizer.json says itself what stands around a text; these flags only count without one.
   if (!has_json && (!rule || rule->around.size() <= 1))
     out.changes["template"] = flagged_template(reader.config(), out.special);
+  out.changes.update(processor_changes(model_type));
   return out;
 }
 

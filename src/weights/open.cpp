@@ -103,6 +103,22 @@ std::vector<std::filesystem::path> plain_files(const std::filesystem::path& fold
   return out;
 }
 
+// Runs a packed product of the mode once: some MLX builds know a mode and have no kernel for it.
+void require_kernels(const Quantization& q) {
+  if (q.mode == "affine") return;
+  try {
+    const auto packed = mx::quantize(mx::ones({q.group_size, q.group_size}), q.group_size, q.bits, q.mode);
+    mx::eval(mx::quantized_matmul(mx::ones({1, q.group_size}), packed[0], packed[1], std::nullopt, true,
+                                  q.group_size, q.bits, q.mode));
+  } catch (const std::exception& e) {
+    std::string text = "config.json.quantization.mode: ";
+    throw ConfigError(text.append(q.mode)
+                          .append(" is not supported by this MLX build: ")
+                          .append(e.what())
+                          .append("; use an affine conversion"));
+  }
+}
+
 }  // namespace
 
 std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder) {
@@ -131,7 +147,9 @@ WeightStore WeightStore::open(const std::filesystem::path& folder, const NameMap
   }
   const std::string format = formats.size() == 1 ? *formats.begin() : "";
   const Layout layout = format == "mlx" ? Layout::mlx : format == "pt" ? Layout::torch : Layout::unknown;
-  return WeightStore(std::move(tensors), layout, names, config, compute);
+  WeightStore store(std::move(tensors), layout, names, config, compute);
+  for (const Quantization& q : store.quantizations()) require_kernels(q);
+  return store;
 }
 
 }  // namespace mlx_vision::weights

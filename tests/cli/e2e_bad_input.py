@@ -38,11 +38,13 @@ class CommandLine(ProgramTest):
         self.refused(self.generate("--json", "--messages", broken), 2, "RequestError", "messages[0].content[0].type")
 
     def test_options_out_of_range(self):
-        for flag, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-p", "2"), ("--top-k", "-3"), ("--min-p", "7"),
+        for flag, value in (("--temperature", "-1"), ("--temperature", "nan"), ("--top-p", "2"), ("--min-p", "7"),
                             ("--max-tokens", "-1"), ("--repetition-penalty", "-2"), ("--logit-bias", "99999999=1")):
             with self.subTest(flag):
                 self.refused(self.generate("--json", "--prompt", "x", flag, value), 2, "RequestError")
-        self.usage("generate", "--model", self.model, "--prompt", "x", "--prefill-step-size", "0", words=["--prefill-step-size"])
+        for flag, value in (("--prefill-step-size", "0"), ("--max-pixels", "0"), ("--seed", "-1"), ("--max-tokens", "99999999999")):
+            with self.subTest(flag):
+                self.usage("generate", "--model", self.model, "--prompt", "x", flag, value, words=[flag])
 
     def test_output_inside_the_model_folder(self):
         model = self.damaged_copy()

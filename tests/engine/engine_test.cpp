@@ -220,7 +220,9 @@ TEST_CASE("requests run side by side: prompts take turns, decoding goes on meanw
   CHECK(chunk[1] == "decode 1");
   CHECK(chunk[2] == "prefill 3 2");
   // A greedy and a sampled answer share a step.
-  CHECK(std::count(all.begin(), all.end(), "decode 1 2 3") + std::count(all.begin(), all.end(), "decode 2 3") > 0);
+  CHECK(std::count(all.begin(), all.end(), "decode 1 2 3") +
+            std::count(all.begin(), all.end(), "decode 2 3") >
+        0);
 }
 
 TEST_CASE("a request that fails ends alone, with the cause and MLX's text") {
@@ -245,7 +247,8 @@ TEST_CASE("a request that fails ends alone, with the cause and MLX's text") {
 TEST_CASE("a failing batched step ends the batch, and the engine goes on") {
   Setup setup;
   const auto engine = setup.engine(true);
-  CHECK_THROWS_WITH_AS(engine->run(fake::job({fake::kBreak - 1}, 3)), "decode: [sdpa] broken step", EngineError);
+  CHECK_THROWS_WITH_AS(engine->run(fake::job({fake::kBreak - 1}, 3)), "decode: [sdpa] broken step",
+                       EngineError);
   CHECK(engine->run(fake::job({5}, 2)).output_ids == Ids{6, 7});
 }
 

@@ -52,7 +52,8 @@ class Model : public models::Model {
     return mx::full({image.tokens, 4}, float(image.tokens));
   }
 
-  std::unique_ptr<models::Sequence> start(std::vector<std::int32_t> ids, std::span<const processing::ImageInput>,
+  std::unique_ptr<models::Sequence> start(std::vector<std::int32_t> ids,
+                                          std::span<const processing::ImageInput>,
                                           std::vector<mx::array> features) const override {
     log_->add("start " + std::to_string(ids.front()) + " with " + std::to_string(features.size()));
     auto out = std::make_unique<Sequence>();

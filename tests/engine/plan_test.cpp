@@ -8,7 +8,8 @@
 using namespace mlx_vision::engine;
 
 TEST_CASE("decoding sequences run as one batch beside one piece of prompt work") {
-  const std::vector<SequenceView> active = {{1, Phase::decode, 0}, {2, Phase::prefill, 5000}, {3, Phase::decode, 0}};
+  const std::vector<SequenceView> active = {
+      {1, Phase::decode, 0}, {2, Phase::prefill, 5000}, {3, Phase::decode, 0}};
   const StepPlan plan = plan_step(active, 4, 0, {.prefill_step = 2048, .max_active = 5});
   CHECK(plan.decode == std::vector<std::uint64_t>{1, 3});
   REQUIRE(plan.prompt);
@@ -18,7 +19,8 @@ TEST_CASE("decoding sequences run as one batch beside one piece of prompt work")
 }
 
 TEST_CASE("prompts take turns, images too") {
-  const std::vector<SequenceView> active = {{4, Phase::prefill, 10}, {2, Phase::encode, 0}, {7, Phase::prefill, 3}};
+  const std::vector<SequenceView> active = {
+      {4, Phase::prefill, 10}, {2, Phase::encode, 0}, {7, Phase::prefill, 3}};
   CHECK(plan_step(active, 0, 0, {}).prompt->id == 2);
   CHECK(plan_step(active, 0, 2, {}).prompt->id == 4);
   CHECK(plan_step(active, 0, 4, {}).prompt->id == 7);

@@ -21,9 +21,10 @@ std::string through(const std::vector<std::string>& stops, std::string_view text
 }  // namespace
 
 TEST_CASE("text ends before the first stop string, however it is cut") {
-  const std::vector<std::vector<std::string>> stops = {
-      {"END"}, {"aab"}, {"ab", "b"}, {"abcd", "bc"}, {"bc", "abc"}, {"\n\n"}, {"é"}, {}};
-  const std::vector<std::string> texts = {"", "xENEND", "aaaab", "zabcd", "ENENDEND", "a\n\nb", "caféx", "EN", "aa"};
+  const std::vector<std::vector<std::string>> stops = {{"END"},       {"aab"},  {"ab", "b"}, {"abcd", "bc"},
+                                                       {"bc", "abc"}, {"\n\n"}, {"é"},       {}};
+  const std::vector<std::string> texts = {"",       "xENEND", "aaaab", "zabcd", "ENENDEND",
+                                          "a\n\nb", "caféx",  "EN",    "aa"};
   for (const auto& stop : stops)
     for (const auto& text : texts) {
       bool whole_stopped;

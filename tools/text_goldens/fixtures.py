@@ -92,6 +92,14 @@ def legacy():
     return files
 
 
+def named_not_special():
+    """As in the released Gemma files: <mask> has a name but is not listed as special."""
+    files = spm_like("gemma3", "GemmaTokenizer", {"mask_token": "<mask>"}, specials=("<pad>", "<bos>", "<eos>", "<unk>", "<mask>"), strip=False)
+    files["tokenizer.json"]["added_tokens"][4]["special"] = False
+    files["tokenizer_config.json"]["added_tokens_decoder"]["4"]["special"] = False
+    return files
+
+
 def word_piece():
     letters = list(string.ascii_lowercase + string.digits + ".,!?'") + ["##" + c for c in string.ascii_lowercase + string.digits]
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -118,16 +126,18 @@ def unigram():
 
 def sentencepiece(kind, model_type, config):
     """A trained tokenizer.model; needs the sentencepiece package."""
+    import contextlib
     import io
     import tempfile
 
     import sentencepiece as spm
     out = io.BytesIO()
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+    # The model stores the path of the rules, so that has to be a fixed one.
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         # A normalization of our own: the usual ones have a quarter of a megabyte.
-        rules.write("41\t61\n48\t68\nFB01\t66 69\n65 301\tE9\n")
-        rules.flush()
-        norm = {"normalization_rule_name": "identity"} if kind == "bpe" else {"normalization_rule_tsv": rules.name}
+        with open("rules.tsv", "w") as rules:
+            rules.write("41\t61\n48\t68\nFB01\t66 69\n65 301\tE9\n")
+        norm = {"normalization_rule_name": "identity"} if kind == "bpe" else {"normalization_rule_tsv": "rules.tsv"}
         spm.SentencePieceTrainer.train(
             sentence_iterator=iter(corpus()), model_writer=out, vocab_size=420 if kind == "bpe" else 75, model_type=kind,
             byte_fallback=kind == "bpe", character_coverage=0.98, minloglevel=2, user_defined_symbols=["<image>"],
@@ -160,6 +170,8 @@ def _printable():
     return {b: chr(b) for b in keep} | {b: chr(256 + i) for i, b in enumerate(rest)}
 
 
+# What the processor of this family would add otherwise.
+IDEFICS = ["<fake_token_around_image>", "<image>", "<end_of_utterance>"]
 QWEN = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|image_pad|>"]
 QWEN_CONFIG = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "bos_token": None, "additional_special_tokens": QWEN[1:]}
 
@@ -177,7 +189,7 @@ def folders():
         "qwen3_5_class": byte_level("qwen3_5", "Qwen2Tokenizer", QWEN, QWEN_CONFIG),
         "gpt2_class": byte_level("gpt2", "GPT2Tokenizer", ["<|endoftext|>"], gpt2, normalizer={"type": "NFC"}),
         "gpt2_prefix": byte_level("gpt2", "GPT2TokenizerFast", ["<|endoftext|>"], gpt2 | {"add_prefix_space": True}),
-        "smolvlm_raw": byte_level("smolvlm", "GPT2Tokenizer", ["<|endoftext|>", "<image>"], gpt2, pre={"type": "Sequence", "pretokenizers": [
+        "smolvlm_raw": byte_level("smolvlm", "GPT2Tokenizer", ["<|endoftext|>", *IDEFICS], gpt2, pre={"type": "Sequence", "pretokenizers": [
             {"type": "Digits", "individual_digits": True}, BYTE_LEVEL]}),
         "gpt_neox_class": byte_level("mpt", "GPTNeoXTokenizer", ["<|endoftext|>", "<|padding|>"], {}, post=bos_template("<|endoftext|>", 346)),
         "cohere_class": byte_level("cohere2", "CohereTokenizer", ["<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "<PAD>", "<UNK>", "<CLS>", "<SEP>", "<MASK_TOKEN>"]),
@@ -189,6 +201,7 @@ def folders():
         "byte_level_llama": byte_level("llama", "LlamaTokenizerFast", ["<|begin|>"], {"bos_token": "<|begin|>"}, post=bos_template("<|begin|>", 346)),
         "gemma_class": spm_like("gemma3", "GemmaTokenizer", {"image_token": "<image>"}, specials=("<pad>", "<bos>", "<eos>", "<unk>", "<image>"),
                                 strip=False),
+        "named_not_special": named_not_special(),
         "siglip2_class": spm_like("siglip2", "GemmaTokenizer", {}, specials=("<pad>", "<bos>", "<eos>", "<unk>", "<mask>"), strip=False),
         "legacy_files": legacy(),
         "extra_tokens": extra,
