@@ -153,7 +153,8 @@ void ColumnsOf(const ColumnWeights& columns, const std::uint8_t* const* rows, st
 
 #endif  // HWY_TARGET == HWY_SCALAR
 
-struct RowTaps {
+/// The arguments of resample_rows.
+struct RowWindow {
   const std::uint8_t* const* rows;
   const std::int32_t* weights;
   int count, precision;
@@ -161,33 +162,32 @@ struct RowTaps {
 
 /// `kVectors` vectors of bytes from `i` on.
 template <std::size_t kVectors, class D>
-HWY_INLINE void RowBlock(D d, const RowTaps& taps, std::size_t i, std::uint8_t* out) {
-  const auto [rows, weights, count, precision] = taps;
+HWY_INLINE void RowBlock(D d, const RowWindow& window, std::size_t i, std::uint8_t* out) {
   const hn::Rebind<std::uint8_t, D> d8;
   const std::size_t lanes = hn::Lanes(d);
   hn::Vec<D> sums[kVectors];
-  for (auto& sum : sums) sum = hn::Set(d, precision > 0 ? 1 << (precision - 1) : 0);
-  for (int j = 0; j < count; ++j) {
-    const auto weight = hn::Set(d, weights[j]);
+  for (auto& sum : sums) sum = hn::Set(d, window.precision > 0 ? 1 << (window.precision - 1) : 0);
+  for (int j = 0; j < window.count; ++j) {
+    const auto weight = hn::Set(d, window.weights[j]);
     for (std::size_t v = 0; v < kVectors; ++v) {
-      const auto bytes = hn::PromoteTo(d, hn::LoadU(d8, rows[j] + i + v * lanes));
+      const auto bytes = hn::PromoteTo(d, hn::LoadU(d8, window.rows[j] + i + v * lanes));
       sums[v] = hn::Add(sums[v], hn::Mul(bytes, weight));
     }
   }
   for (std::size_t v = 0; v < kVectors; ++v)
-    hn::StoreU(hn::DemoteTo(d8, hn::ShiftRightSame(sums[v], precision)), d8, out + i + v * lanes);
+    hn::StoreU(hn::DemoteTo(d8, hn::ShiftRightSame(sums[v], window.precision)), d8, out + i + v * lanes);
 }
 
 void RowsOf(const std::uint8_t* const* rows, const std::int32_t* weights, int count, int precision,
             std::size_t bytes, std::uint8_t* out) {
-  const RowTaps taps{rows, weights, count, precision};
   const hn::CappedTag<std::int32_t, 16> d;
   const std::size_t lanes = hn::Lanes(d);
+  const RowWindow window{rows, weights, count, precision};
   std::size_t i = 0;
-  for (; i + 4 * lanes <= bytes; i += 4 * lanes) RowBlock<4>(d, taps, i, out);
-  for (; i + lanes <= bytes; i += lanes) RowBlock<1>(d, taps, i, out);
+  for (; i + 4 * lanes <= bytes; i += 4 * lanes) RowBlock<4>(d, window, i, out);
+  for (; i + lanes <= bytes; i += lanes) RowBlock<1>(d, window, i, out);
   const hn::CappedTag<std::int32_t, 1> one;
-  for (; i < bytes; ++i) RowBlock<1>(one, taps, i, out);
+  for (; i < bytes; ++i) RowBlock<1>(one, window, i, out);
 }
 
 }  // namespace mlx_vision::media::HWY_NAMESPACE
