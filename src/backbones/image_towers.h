@@ -4,14 +4,14 @@
 namespace mlx_vision::backbones {
 
 /// CLIP's image tower (arXiv 2103.00020): class token, quick-GELU.
-nn::VitSpec clip(const core::ConfigReader& vision);
+nn::VitSpec clip(const core::ConfigReader& c);
 /// SigLIP's image tower (arXiv 2303.15343): no class token, tanh-GELU.
-nn::VitSpec siglip(const core::ConfigReader& vision);
+nn::VitSpec siglip(const core::ConfigReader& c);
 /// Idefics3's and SmolVLM's SigLIP, whose positions are bucketed fractions; see bucket_positions.
-nn::VitSpec idefics3_vision(const core::ConfigReader& vision);
+nn::VitSpec idefics3_vision(const core::ConfigReader& c);
 
 /// CLIP or SigLIP by `model_type`. @throws ConfigError for another
-nn::VitSpec image_tower(const core::ConfigReader& vision);
+nn::VitSpec image_tower(const core::ConfigReader& c);
 
 /// Rows of a `side` × `side` position table for a picture of `rows` × `columns` patches, each coordinate the
 /// bucket that its fraction of the picture falls into, `[rows * columns]` int32. Exact, so that a whole tile

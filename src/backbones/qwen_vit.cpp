@@ -95,7 +95,8 @@ mx::array QwenVit::Block::operator()(const mx::array& x, const Rotation& rotatio
     return mx::astype(nn::rotate_half_pairs(nn::split_heads(y, heads), rotation.cos, rotation.sin),
                       y.dtype());
   };
-  const float scale = 1 / std::sqrt(float(x.shape(-1) / heads));
+  const int head_dim = x.shape(-1) / heads;
+  const float scale = 1 / std::sqrt(float(head_dim));
   const auto y =
       nn::block_attention(rotate(parts[0]), rotate(parts[1]), nn::split_heads(parts[2], heads), scale, ends);
   const auto h = x + proj(nn::merge_heads(y));

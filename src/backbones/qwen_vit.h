@@ -20,8 +20,8 @@ struct QwenVitSpec {
   std::set<int> full_blocks;  ///< with windows: blocks that see the whole picture
 };
 
-QwenVitSpec qwen2_vit(const core::ConfigReader& vision);
-QwenVitSpec qwen2_5_vit(const core::ConfigReader& vision);
+QwenVitSpec qwen2_vit(const core::ConfigReader& c);
+QwenVitSpec qwen2_5_vit(const core::ConfigReader& c);
 
 /// A picture's patches, in merge-block order.
 struct PatchGrid {

@@ -1,5 +1,7 @@
 #include "media/resample_kernels.h"
 
+// NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
+
 #include <algorithm>
 #include <cstring>
 
@@ -229,3 +231,4 @@ void resample_rows(const std::uint8_t* const* rows, const std::int32_t* weights,
 
 }  // namespace mlx_vision::media
 #endif  // HWY_ONCE
+// NOLINTEND(readability-identifier-naming)

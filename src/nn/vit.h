@@ -26,7 +26,7 @@ class Vit {
   /// Pixels `[n, C, H, W]` → hidden states after the given blocks, each `[n, tokens, hidden]`, in the order
   /// asked for. 0 is the embedding, `layers` the last block; negative counts from the end as in transformers'
   /// hidden_states. `position_ids` `[tokens]` picks rows of the position table; absent = in order.
-  std::vector<mx::array> states(const mx::array& pixels, std::span<const int> blocks,
+  std::vector<mx::array> states(const mx::array& pixels, std::span<const int> wanted,
                                 const std::optional<mx::array>& position_ids = std::nullopt) const;
   mx::array post_norm(const mx::array& x) const { return (*post_norm_)(x); }
 

@@ -151,7 +151,7 @@ std::optional<ChatTemplate> ChatTemplate::open(const std::filesystem::path& fold
   return ChatTemplate(std::move(impl));
 }
 
-ChatTemplate ChatTemplate::from_source(std::string source, const SpecialTokens& special) {
+ChatTemplate ChatTemplate::from_source(const std::string& source, const SpecialTokens& special) {
   auto impl = std::make_shared<Impl>();
   impl->main = parse(source);
   impl->globals = globals_of(special);

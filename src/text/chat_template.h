@@ -23,7 +23,7 @@ class ChatTemplate {
   /// additional_chat_templates/default.jinja and tokenizer_config.json that has one; nullopt when none has.
   /// @throws ConfigError for a template that does not parse or is larger than 4 MiB.
   static std::optional<ChatTemplate> open(const std::filesystem::path& folder, const SpecialTokens& special);
-  static ChatTemplate from_source(std::string source, const SpecialTokens& special);
+  static ChatTemplate from_source(const std::string& source, const SpecialTokens& special);
 
   /// `messages`: at least one object; null fields do not count. Both may be nested up to 100 deep.
   /// @throws RequestError with the template's own message when it refuses the conversation, or when it fails

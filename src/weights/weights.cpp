@@ -33,7 +33,7 @@ Quantization parse_quantization(const core::ConfigReader& r) {
   if (!one_of<std::string>(mode, {"affine", "mxfp4", "nvfp4", "mxfp8"}))
     r.fail("mode", "expected affine, mxfp4, nvfp4 or mxfp8, got " + mode);
   const Quantization standard = mode_defaults(mode);
-  const Quantization q{r.get_or("group_size", standard.group_size), r.get_or("bits", standard.bits), mode};
+  Quantization q{r.get_or("group_size", standard.group_size), r.get_or("bits", standard.bits), mode};
   if (mode == "affine") {
     if (!one_of(q.bits, {2, 3, 4, 5, 6, 8}))
       r.fail("bits", "expected 2, 3, 4, 5, 6 or 8, got " + std::to_string(q.bits));
@@ -80,6 +80,7 @@ bool NameMap::ignored(const std::string& name) const {
                      [&](const auto& p) { return name.starts_with(p); });
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): its arrays are moved out one by one
 WeightStore::WeightStore(std::unordered_map<std::string, mx::array> tensors, Layout layout,
                          const NameMap& names, const core::ConfigReader& config,
                          std::optional<mx::Dtype> compute)
