@@ -1,13 +1,14 @@
 /* C ABI of the Rust bridge (rust/src): Hugging Face tokenizers and Jinja chat templates.
  *
  * Conventions
- * - Text is UTF-8 as pointer and byte count, not zero-terminated; the pointer may be null when the count is 0.
+ * - Text is UTF-8 as pointer and byte count, not zero-terminated; the pointer may be null when the count is
+ * 0.
  * - A function that can fail takes `MvText* error`. On failure it returns false or null, writes the reason to
  *   *error (to be freed) and leaves the other outputs untouched; on success it leaves *error untouched.
  * - A panic inside the library is such a failure. No function prints, calls back or ends the process.
  * - Handles come from *_new and end with *_free, which accepts null.
- * - MvTokenizer and MvTemplate are immutable: any number of threads may use one at a time. An MvStream belongs
- *   to one thread at a time. A stream keeps what it needs of its tokenizer. */
+ * - MvTokenizer and MvTemplate are immutable: any number of threads may use one at a time. An MvStream
+ * belongs to one thread at a time. A stream keeps what it needs of its tokenizer. */
 #ifndef MLX_VISION_BRIDGE_H
 #define MLX_VISION_BRIDGE_H
 #include <stdbool.h>
@@ -39,10 +40,11 @@ typedef struct MvStream MvStream;
 typedef struct MvTemplate MvTemplate;
 
 /* `json`: the text of a tokenizer.json. `changes`: a JSON object; all fields are optional:
- * - "rebuild": {"normalizer", "pre_tokenizer", "decoder", "model"}: these parts (null: none) and fields of the model
- *   replace the file's; its added tokens are dropped unless "keep_added_tokens" is true. Without effect on a model that is not BPE.
- * - "added_tokens": objects as in tokenizer.json, without ids, in order. A token that the vocabulary has keeps its
- *   id and takes these flags; a new one gets the next free id.
+ * - "rebuild": {"normalizer", "pre_tokenizer", "decoder", "model"}: these parts (null: none) and fields of
+ * the model replace the file's; its added tokens are dropped unless "keep_added_tokens" is true. Without
+ * effect on a model that is not BPE.
+ * - "added_tokens": objects as in tokenizer.json, without ids, in order. A token that the vocabulary has
+ * keeps its id and takes these flags; a new one gets the next free id.
  * - "named": texts; a token among "added_tokens" that has one of them is special.
  * - "special_tokens": as "added_tokens", but only those that are none yet; all of them if "again" is true.
  * - "processor_tokens": as "added_tokens", after the others.
@@ -72,7 +74,8 @@ bool mv_stream_flush(MvStream* stream, MvText* out, MvText* error);
 /* Parses a Jinja template of the dialect that transformers' chat templates use. */
 MvTemplate* mv_template_new(const uint8_t* source, size_t source_size, MvText* error);
 void mv_template_free(MvTemplate* chat_template);
-/* `context`: a JSON object with the template's variables. `now_seconds`: the Unix time that strftime_now sees. */
+/* `context`: a JSON object with the template's variables. `now_seconds`: the Unix time that strftime_now
+ * sees. */
 bool mv_template_render(const MvTemplate* chat_template, const uint8_t* context, size_t context_size,
                         int64_t now_seconds, MvText* out, MvText* error);
 

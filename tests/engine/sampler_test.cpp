@@ -12,8 +12,8 @@
 #include "mlx_vision/error.h"
 
 using namespace mlx_vision;
-using engine::Sampler;
 using engine::resolve;
+using engine::Sampler;
 using engine::Sampling;
 using engine::SamplingDefaults;
 
