@@ -27,7 +27,7 @@ demo: build
 	@scripts/demo.sh
 
 test: build
-	ctest --preset release -j $(JOBS)
+	ctest --preset release -j $(JOBS) -E cli_e2e_chat
 
 lint: build
 	@scripts/setup.sh lint
