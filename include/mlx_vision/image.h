@@ -40,7 +40,20 @@ struct ImageInfo {
   int width = 0;     ///< as stored, before orientation
   int height = 0;
   int orientation = 1;  ///< EXIF value, 1..8
+
+  /// Width and height once it is turned as its orientation says.
+  std::pair<int, int> seen_size() const {
+    return orientation >= 5 ? std::pair(height, width) : std::pair(width, height);
+  }
 };
+
+/// What an image file says of itself; decodes no pixel, so that damage behind the header goes unnoticed.
+/// @throws MediaError as Image::from_file does for headers and limits.
+MLX_VISION_API ImageInfo read_image_info(const std::filesystem::path& path,
+                                         const DecodeOptions& options = {});
+/// The same for a file in memory. `name` appears in errors.
+MLX_VISION_API ImageInfo read_image_info(std::span<const std::byte> bytes, const DecodeOptions& options = {},
+                                         const std::string& name = "image");
 
 enum class PixelFormat { rgb, rgba, gray };
 

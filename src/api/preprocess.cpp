@@ -1,19 +1,22 @@
 #include "mlx_vision/preprocess.h"
 
+#include "api/out_of_memory.h"
 #include "engine/checkpoint.h"
 
 namespace mlx_vision {
 
 Preprocessed preprocess(const std::filesystem::path& model, const std::vector<Image>& images,
                         const LoadOptions& options) {
-  return engine::prepare_images(model, images, options);
+  return with_memory([&] { return engine::prepare_images(model, images, options); });
 }
 
 Rendered render(const std::filesystem::path& model, const Chat& chat, const LoadOptions& options,
                 std::optional<bool> enable_thinking) {
-  auto prompt = engine::open_frontend(model, options).prompts.build(chat, enable_thinking);
+  const auto prompts = engine::open_frontend(model, options).prompts;
+  auto prompt = prompts.outline(prompts.render(chat, enable_thinking),
+                                processing::sizes_of(processing::images_of(chat)));
   Rendered out{.prompt = std::move(prompt.text), .input_ids = std::move(prompt.ids), .image_tokens = {}};
-  for (const auto& image : prompt.images) out.image_tokens.push_back(image.tokens);
+  for (const auto& image : prompt.sizes) out.image_tokens.push_back(image.tokens);
   return out;
 }
 

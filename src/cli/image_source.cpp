@@ -87,21 +87,49 @@ ImageLocation locate_image(const std::string& source, const std::string& place) 
   return std::filesystem::path(source);
 }
 
-ImagePart load_image(const std::string& source, const std::string& place,
-                     const std::filesystem::path& folder) {
+namespace {
+
+// `read` takes the bytes of a data: URI with the place as name, or a path.
+template <class Read>
+auto read_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
+                const Read& read) {
   auto location = locate_image(source, place);
-  if (const auto* bytes = std::get_if<std::vector<std::byte>>(&location))
-    return {Image::from_bytes(*bytes, {}, place), place};
+  if (const auto* bytes = std::get_if<std::vector<std::byte>>(&location)) return read(*bytes);
   auto path = std::get<std::filesystem::path>(location);
   std::error_code ignored;
   if (!folder.empty() && path.is_relative() && std::filesystem::exists(folder / path, ignored))
     path = folder / path;
   try {
-    return {Image::from_file(path), path.string()};
+    return read(path);
   } catch (const MediaError& e) {
     std::string text = place;
     throw MediaError(text.append(": ").append(e.what()));
   }
+}
+
+using Bytes = std::vector<std::byte>;
+
+}  // namespace
+
+ImagePart load_image(const std::string& source, const std::string& place,
+                     const std::filesystem::path& folder) {
+  struct Read {
+    const std::string& place;
+    ImagePart operator()(const Bytes& bytes) const { return {Image::from_bytes(bytes, {}, place), place}; }
+    ImagePart operator()(const std::filesystem::path& path) const {
+      return {Image::from_file(path), path.string()};
+    }
+  };
+  return read_image(source, place, folder, Read{place});
+}
+
+ImageInfo probe_image(const std::string& source, const std::string& place) {
+  struct Read {
+    const std::string& place;
+    ImageInfo operator()(const Bytes& bytes) const { return read_image_info(bytes, {}, place); }
+    ImageInfo operator()(const std::filesystem::path& path) const { return read_image_info(path); }
+  };
+  return read_image(source, place, {}, Read{place});
 }
 
 }  // namespace mlx_vision::cli

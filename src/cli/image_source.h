@@ -22,4 +22,7 @@ ImageLocation locate_image(const std::string& source, const std::string& place);
 ImagePart load_image(const std::string& source, const std::string& place,
                      const std::filesystem::path& folder = {});
 
+/// What its header says. @throws as load_image
+ImageInfo probe_image(const std::string& source, const std::string& place);
+
 }  // namespace mlx_vision::cli

@@ -5,16 +5,17 @@
 #include <utility>
 
 #include "core/files.h"
+#include "engine/device.h"
+#include "engine/memory_plan.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
 #include "processing/prepare_images.h"
+#include "processing/resize_first.h"
 
 namespace mlx_vision::engine {
 namespace mx = mlx::core;
 
 namespace {
-
-constexpr std::uint64_t kLoadBatchBytes = 256ull << 20;  // between two reports
 
 core::ConfigReader optional_file(const std::filesystem::path& path) {
   return std::filesystem::exists(path) ? core::ConfigReader::from_file(path)
@@ -78,6 +79,10 @@ std::vector<ImagePart> unnamed(const std::vector<Image>& images) {
   return out;
 }
 
+std::vector<ImagePart> images_of(const Request& request) {
+  return request.chat.messages.empty() ? unnamed(request.images) : processing::images_of(request.chat);
+}
+
 void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& progress) {
   std::uint64_t total = 0, done = 0;
   for (const mx::array& w : weights) total += w.nbytes();
@@ -94,6 +99,45 @@ void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& pro
   }
 }
 
+std::unique_ptr<processing::ImageProcessor> make_processor(
+    const models::Family& family, const processing::ProcessorFiles& files,
+    const processing::ImageLimits& limits, const std::optional<std::pair<int, int>>& resize_shape) {
+  auto processor = family.processor(files, limits);
+  if (!resize_shape) return processor;
+  return processing::resize_first(std::move(processor), {resize_shape->first, resize_shape->second});
+}
+
+// A model over weights that have not been read.
+struct Opened {
+  Opened(const std::filesystem::path& folder, const LoadOptions& options)
+      : config(core::ConfigReader::from_file(checked(folder) / "config.json")),
+        family(models::find_family(config.get<std::string>("model_type"))),
+        store(weights::WeightStore::open(folder, family.names(config), config, compute_type(options))),
+        model(family.build(config, weights::Weights(store))) {
+    store.finish();
+    shape = model->shape();
+    shape.weights = weigh(store);
+    for (const std::string& name : store.taken_names())
+      if (name.ends_with(".scales"))
+        (part_of(name) == std::string_view("language") ? shape.packed_text : shape.packed_vision) = true;
+  }
+
+  static const std::filesystem::path& checked(const std::filesystem::path& folder) {
+    core::require_directory(folder);
+    return folder;
+  }
+  static std::optional<mx::Dtype> compute_type(const LoadOptions& options) {
+    if (options.float32 || mx::default_device() == mx::Device::cpu) return mx::float32;
+    return std::nullopt;
+  }
+
+  core::ConfigReader config;
+  const models::Family& family;
+  weights::WeightStore store;
+  std::unique_ptr<models::Model> model;
+  memory::ModelShape shape;
+};
+
 }  // namespace
 
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options) {
@@ -105,11 +149,14 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
   auto chat_template = text::ChatTemplate::open(folder, tokenizer.special());
   const bool has_template = chat_template.has_value();
+  const auto processor_for = [&family, folder,
+                              shape = options.resize_shape](const processing::ImageLimits& limits) {
+    return make_processor(family, processing::read_processor_files(folder), limits, shape);
+  };
   processing::PromptBuilder prompts(
       {.tokenizer = tokenizer,
        .chat_template = std::move(chat_template),
-       .processor = family.processor(processing::read_processor_files(folder),
-                                     {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels}),
+       .processor = processor_for({.min_pixels = options.min_pixels, .max_pixels = options.max_pixels}),
        .rule = family.prompt_rule});
   return {.model_type = model_type,
           .family = &family,
@@ -117,40 +164,48 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
           .has_template = has_template,
           .sampling = sampling_defaults(config, generation),
           .eos = end_tokens(config, generation, tokenizer, family),
-          .context_length = context_length(config)};
+          .context_length = context_length(config),
+          .processor_for = processor_for};
 }
 
-Prompt Frontend::prompt(const Request& request) const {
+Prompt Frontend::outline(const Request& request) const {
   const bool chat = !request.chat.messages.empty();
   if (int(chat) + int(request.raw_prompt.has_value()) + int(request.input_ids.has_value()) != 1)
     throw RequestError("request: expected exactly one of chat, raw_prompt and input_ids");
-  if (chat) {
-    if (!request.images.empty())
-      throw RequestError("images: a chat holds its images in its messages; expected none beside it, got " +
-                         std::to_string(request.images.size()));
-    return prompts.build(request.chat, request.options.enable_thinking);
-  }
-  if (request.raw_prompt) return prompts.build_raw(*request.raw_prompt, unnamed(request.images));
-  return {.text = {},
-          .ids = *request.input_ids,
-          .images = processing::prepare_images(prompts.processor(), unnamed(request.images))};
+  if (chat && !request.images.empty())
+    throw RequestError("images: a chat holds its images in its messages; expected none beside it, got " +
+                       std::to_string(request.images.size()));
+  auto pictures = processing::sizes_of(images_of(request));
+  if (chat)
+    return prompts.outline(prompts.render(request.chat, request.options.enable_thinking),
+                           std::move(pictures));
+  if (request.raw_prompt) return prompts.outline(*request.raw_prompt, std::move(pictures));
+  Prompt prompt{.text = {}, .ids = *request.input_ids, .pictures = std::move(pictures)};
+  prompt.sizes = processing::plan_images(prompts.processor(), prompt.pictures);
+  return prompt;
+}
+
+void Frontend::prepare(Prompt& prompt, const Request& request) const {
+  prompt.images = processing::prepare_images(prompts.processor(), images_of(request));
+}
+
+int Frontend::room(const Prompt& prompt, int max_tokens) const {
+  if (prompt.ids.empty()) throw RequestError("prompt: expected at least one token, got none");
+  if (max_tokens < 0) throw RequestError("max_tokens: expected 0 or more, got " + std::to_string(max_tokens));
+  const std::int64_t length = std::int64_t(prompt.ids.size());
+  if (context_length <= 0) return max_tokens;
+  if (length > context_length)
+    throw CapacityError("prompt: " + std::to_string(length) + " tokens, the model's context holds " +
+                            std::to_string(context_length) + "; use fewer or smaller images (max_pixels)",
+                        std::uint64_t(length), std::uint64_t(context_length));
+  // The last token is never fed back and needs no place.
+  return int(std::min<std::int64_t>(max_tokens, context_length - length + 1));
 }
 
 Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   const GenerateOptions& options = request.options;
-  if (prompt.ids.empty()) throw RequestError("prompt: expected at least one token, got none");
-  if (options.max_tokens < 0)
-    throw RequestError("max_tokens: expected 0 or more, got " + std::to_string(options.max_tokens));
   Job job;
-  job.max_tokens = options.max_tokens;
-  if (const std::int64_t length = std::int64_t(prompt.ids.size()); context_length > 0) {
-    if (length > context_length)
-      throw CapacityError("prompt: " + std::to_string(length) + " tokens, the model's context holds " +
-                              std::to_string(context_length) + "; use fewer or smaller images (max_pixels)",
-                          std::uint64_t(length), std::uint64_t(context_length));
-    // The last token is never fed back and needs no place.
-    job.max_tokens = int(std::min<std::int64_t>(job.max_tokens, context_length - length + 1));
-  }
+  job.max_tokens = room(prompt, options.max_tokens);
   job.ids = std::move(prompt.ids);
   job.images = std::move(prompt.images);
   job.sampling = resolve(options.sampling, sampling, vocab);
@@ -175,7 +230,8 @@ Preprocessed prepare_images(const std::filesystem::path& folder, const std::vect
   const auto files = processing::read_processor_files(folder);
   const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
   const auto processor =
-      family.processor(files, {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels});
+      make_processor(family, files, {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels},
+                     options.resize_shape);
   const auto inputs = processing::prepare_images(*processor, unnamed(images));
   Preprocessed out{.arrays = processor->batch(inputs), .image_tokens = {}};
   for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
@@ -192,18 +248,16 @@ std::vector<std::string> known_model_types() {
   return out;
 }
 
-std::unique_ptr<models::Model> load_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  core::require_directory(folder);
-  const auto config = core::ConfigReader::from_file(folder / "config.json");
-  const models::Family& family = models::find_family(config.get<std::string>("model_type"));
+memory::ModelShape open_shape(const std::filesystem::path& folder, const LoadOptions& options) {
+  return Opened(folder, options).shape;
+}
+
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   nn::set_attention_budget(options.attention_bytes);
-  std::optional<mx::Dtype> compute;
-  if (options.float32 || mx::default_device() == mx::Device::cpu) compute = mx::float32;
-  auto store = weights::WeightStore::open(folder, family.names(config), config, compute);
-  auto model = family.build(config, weights::Weights(store));
-  store.finish();
-  evaluate(store.taken(), options.progress);
-  return model;
+  Opened opened(folder, options);
+  require_room_for_weights(opened.shape, memory_capacity(options.memory_limit));
+  evaluate(opened.store.taken(), options.progress);
+  return {std::move(opened.model), opened.shape};
 }
 
 }  // namespace mlx_vision::engine

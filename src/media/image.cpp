@@ -37,6 +37,16 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_
 
 }  // namespace
 
+ImageInfo read_image_info(std::span<const std::byte> bytes, const DecodeOptions& options,
+                          const std::string& name) {
+  const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  return media::decode({.bytes = data, .name = name, .options = options, .header_only = true}).info;
+}
+
+ImageInfo read_image_info(const std::filesystem::path& path, const DecodeOptions& options) {
+  return read_image_info(read_file(path, options.limits.file_bytes), options, path.string());
+}
+
 Image Image::from_bytes(std::span<const std::byte> bytes, const DecodeOptions& options,
                         const std::string& name) {
   const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());

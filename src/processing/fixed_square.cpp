@@ -25,6 +25,8 @@ struct TokenRule {
   int count = 0;  ///< per picture
 };
 
+std::int64_t area(Size size) { return std::int64_t(size.width) * size.height; }
+
 Image padded_to_square(const Image& image, media::Rgb colour) {
   const int side = std::max(image.width(), image.height());
   return media::paste_on(image, side, side, (side - image.width()) / 2, (side - image.height()) / 2, colour);
@@ -42,7 +44,22 @@ class FixedSquare final : public ImageProcessor {
   FixedSquare(PixelRule pixels, SquareRule rule, TokenRule tokens)
       : pixels_(std::move(pixels)), rule_(std::move(rule)), tokens_(std::move(tokens)) {}
 
-  ImageInput prepare(const Image& image, int) const override {
+  PreparedSize plan(Size image, int) const override {
+    std::int64_t scratch = 0;
+    if (rule_.pad_colour) {
+      image.width = image.height = std::max(image.width, image.height);
+      scratch += area(image);
+    }
+    if (rule_.resize) scratch += area(target(image));
+    if (rule_.crop) scratch += area(*rule_.crop);
+    return {.pixels = {1, 3, rule_.result.height, rule_.result.width},
+            .tokens = tokens_.count,
+            .expansion = token_run(tokens_.image_token, tokens_.count),
+            .scratch_pixels = scratch};
+  }
+
+  ImageInput prepare(const Image& image, int count) const override {
+    PreparedSize size = plan({image.width(), image.height()}, count);
     Image out = rule_.pad_colour ? padded_to_square(image, *rule_.pad_colour) : image;
     if (rule_.resize) {
       const Size size = target({out.width(), out.height()});
@@ -52,10 +69,9 @@ class FixedSquare final : public ImageProcessor {
     std::vector<float> planes(out.pixels().size());
     media::write_planes(out, pixels_.table, planes);
     ImageInput input;
-    input.tokens = tokens_.count;
-    input.expansion = token_run(tokens_.image_token, tokens_.count);
-    input.arrays.push_back(
-        float_tensor("pixel_values", {1, 3, out.height(), out.width()}, std::move(planes)));
+    input.tokens = size.tokens;
+    input.expansion = std::move(size.expansion);
+    input.arrays.push_back(float_tensor("pixel_values", std::move(size.pixels), std::move(planes)));
     return input;
   }
 

@@ -34,7 +34,7 @@ ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
 }
 
 std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,
-                                std::span<const ImageInput> images) {
+                                std::span<const PreparedSize> images) {
   std::string out;
   std::size_t places = 0, at = 0;
   for (std::size_t found; (found = prompt.find(placeholder, at)) != prompt.npos; ++places) {

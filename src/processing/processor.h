@@ -13,6 +13,7 @@
 #include "mlx_vision/chat.h"
 #include "mlx_vision/image.h"
 #include "mlx_vision/tensor.h"
+#include "processing/resize_rules.h"
 
 namespace mlx_vision::processing {
 
@@ -27,6 +28,14 @@ struct ImageInput {
   const Tensor& array(std::string_view name) const;
 };
 
+/// What prepare() will make of a picture, known from the picture's size alone.
+struct PreparedSize {
+  std::vector<std::int64_t> pixels;  ///< shape of pixel_values
+  int tokens = 0;                    ///< rows that it takes in the language model
+  std::string expansion;             ///< text that replaces its placeholder
+  std::int64_t scratch_pixels = 0;   ///< of the 8-bit pictures between the given one and pixel_values
+};
+
 /// A user's limits on prepared images; absent = the checkpoint's.
 struct ImageLimits {
   std::optional<std::int64_t> min_pixels, max_pixels;
@@ -36,6 +45,9 @@ struct ImageLimits {
 class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
+
+  /// Sizes alone, without touching a pixel: what prepare() would give. @throws MediaError as prepare() would.
+  virtual PreparedSize plan(Size image, int count) const = 0;
 
   /// Resizes, tiles and normalises one image. @throws MediaError
   /// `count` is the number of images in the prompt: some families choose another rule for several.
@@ -85,6 +97,6 @@ std::string plain_prompt(const nlohmann::ordered_json& messages, std::string_vie
 /// Replaces each placeholder by its image's expansion, left to right.
 /// @throws RequestError when the numbers differ: "prompt: 2 places for images (<image>), got 1 image".
 std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,
-                                std::span<const ImageInput> images);
+                                std::span<const PreparedSize> images);
 
 }  // namespace mlx_vision::processing

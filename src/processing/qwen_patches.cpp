@@ -61,15 +61,26 @@ class QwenPatches final : public ImageProcessor {
   QwenPatches(PixelRule pixels, PatchLayout layout, PixelBudget budget)
       : pixels_(std::move(pixels)), layout_(layout), budget_(budget) {}
 
-  ImageInput prepare(const Image& image, int) const override {
-    const Size size = smart_resize({image.width(), image.height()}, layout_.factor(), budget_);
+  PreparedSize plan(Size image, int) const override {
+    const Size size = resized_size(image);
+    const std::int64_t patches =
+        std::int64_t(size.height / layout_.patch) * std::int64_t(size.width / layout_.patch);
+    const std::int64_t tokens = patches / (layout_.merge * layout_.merge);
+    return {.pixels = {patches, std::int64_t(layout_.row())},
+            .tokens = int(tokens),
+            .expansion = token_run(kImagePad, tokens),
+            .scratch_pixels = std::int64_t(size.width) * size.height};
+  }
+
+  ImageInput prepare(const Image& image, int count) const override {
+    PreparedSize planned = plan({image.width(), image.height()}, count);
+    const Size size = resized_size({image.width(), image.height()});
     const std::int64_t rows = size.height / layout_.patch, cols = size.width / layout_.patch;
     ImageInput out;
-    const std::int64_t tokens = rows * cols / (layout_.merge * layout_.merge);
-    out.expansion = token_run(kImagePad, tokens);
-    out.tokens = int(tokens);
+    out.expansion = std::move(planned.expansion);
+    out.tokens = planned.tokens;
     const Image resized = image.resized(size.width, size.height, pixels_.filter);
-    out.arrays.push_back(float_tensor("pixel_values", {rows * cols, std::int64_t(layout_.row())},
+    out.arrays.push_back(float_tensor("pixel_values", std::move(planned.pixels),
                                       merge_ordered_patches(resized, layout_, pixels_.table)));
     out.arrays.push_back(int_tensor("image_grid_thw", {1, 3}, {1, rows, cols}));
     return out;
@@ -90,6 +101,8 @@ class QwenPatches final : public ImageProcessor {
   }
 
  private:
+  Size resized_size(Size image) const { return smart_resize(image, layout_.factor(), budget_); }
+
   PixelRule pixels_;
   PatchLayout layout_;
   PixelBudget budget_;

@@ -25,27 +25,40 @@ struct TileRule {
   int tile_tokens = 169;  ///< rows of one tile in the language model
 };
 
-/// Tiles of one picture in the order in which the model takes them.
-struct Tiles {
-  std::vector<Image> images;
+/// The sizes of one picture on its way into tiles.
+struct Cut {
+  Size first, whole;  ///< after the first resize, and what is cut
   Grid grid;
+  /// The squashed whole is one more tile.
+  std::int64_t count() const { return std::int64_t(grid.rows) * grid.cols + 1; }
 };
+
+std::int64_t area(Size size) { return std::int64_t(size.width) * size.height; }
 
 class TiledLongestEdge final : public ImageProcessor {
  public:
   TiledLongestEdge(PixelRule pixels, TileRule rule) : pixels_(std::move(pixels)), rule_(std::move(rule)) {}
 
-  ImageInput prepare(const Image& image, int) const override {
-    const Tiles tiles = cut(image);
+  PreparedSize plan(Size image, int) const override {
+    const Cut cut = cut_of(image);
+    const std::int64_t count = cut.count();
+    return {.pixels = {count, 3, rule_.tile, rule_.tile},
+            .tokens = int(count) * rule_.tile_tokens,
+            .expansion = expansion(cut.grid),
+            .scratch_pixels = area(cut.first) + 2 * area(cut.whole) + count * rule_.tile * rule_.tile};
+  }
+
+  ImageInput prepare(const Image& image, int total) const override {
+    PreparedSize planned = plan({image.width(), image.height()}, total);
+    const std::vector<Image> tiles = cut(image);
     const std::size_t values = 3 * std::size_t(rule_.tile) * std::size_t(rule_.tile);
-    std::vector<float> pixels(tiles.images.size() * values);
-    for (std::size_t i = 0; i < tiles.images.size(); ++i)
-      media::write_planes(tiles.images[i], pixels_.table, std::span(pixels).subspan(i * values, values));
-    const auto count = std::int64_t(tiles.images.size());
+    std::vector<float> pixels(tiles.size() * values);
+    for (std::size_t i = 0; i < tiles.size(); ++i)
+      media::write_planes(tiles[i], pixels_.table, std::span(pixels).subspan(i * values, values));
     ImageInput out;
-    out.tokens = int(count) * rule_.tile_tokens;
-    out.expansion = expansion(tiles.grid);
-    out.arrays.push_back(float_tensor("pixel_values", {count, 3, rule_.tile, rule_.tile}, std::move(pixels)));
+    out.tokens = planned.tokens;
+    out.expansion = std::move(planned.expansion);
+    out.arrays.push_back(float_tensor("pixel_values", std::move(planned.pixels), std::move(pixels)));
     return out;
   }
 
@@ -81,26 +94,32 @@ class TiledLongestEdge final : public ImageProcessor {
     return image.resized(size.width, size.height, pixels_.filter);
   }
 
-  Image first_resize(const Image& image) const {
+  Size first_size(Size image) const {
     if (!pixels_.resize) return image;
-    if (!rule_.resize.longest_edge) return resized(image, {*rule_.resize.width, *rule_.resize.height});
-    return resized(image, fit_longest_edge_even({image.width(), image.height()}, *rule_.resize.longest_edge));
+    if (!rule_.resize.longest_edge) return {*rule_.resize.width, *rule_.resize.height};
+    return fit_longest_edge_even(image, *rule_.resize.longest_edge);
   }
 
-  Tiles cut(const Image& image) const {
-    const Size one{rule_.tile, rule_.tile};
-    Image whole = first_resize(image);
-    if (!rule_.split) return {{resized(whole, one)}, {}};
-    whole = resized(whole, ceil_to_tiles({whole.width(), whole.height()}, rule_.tile));
-    Tiles tiles{{}, tile_grid({whole.width(), whole.height()}, rule_.tile)};
-    const auto [rows, cols] = tiles.grid;
-    if (std::int64_t(rows) * cols > kMostTiles)
-      throw MediaError("image: would be cut into " + std::to_string(std::int64_t(rows) * cols) +
+  Cut cut_of(Size image) const {
+    const Size first = first_size(image);
+    if (!rule_.split) return {.first = first, .whole = {rule_.tile, rule_.tile}, .grid = {}};
+    const Size whole = ceil_to_tiles(first, rule_.tile);
+    const Grid grid = tile_grid(whole, rule_.tile);
+    if (std::int64_t(grid.rows) * grid.cols > kMostTiles)
+      throw MediaError("image: would be cut into " + std::to_string(std::int64_t(grid.rows) * grid.cols) +
                        " tiles, at most " + std::to_string(kMostTiles) + " are possible");
-    for (int r = 0; r < rows; ++r)
-      for (int c = 0; c < cols; ++c)
-        tiles.images.push_back(media::crop(whole, c * rule_.tile, r * rule_.tile, rule_.tile, rule_.tile));
-    tiles.images.push_back(rows == 0 ? whole : resized(whole, one));
+    return {.first = first, .whole = whole, .grid = grid};
+  }
+
+  /// Tiles in the order in which the model takes them.
+  std::vector<Image> cut(const Image& image) const {
+    const Cut sizes = cut_of({image.width(), image.height()});
+    const Image whole = resized(resized(image, sizes.first), sizes.whole);
+    std::vector<Image> tiles;
+    for (int r = 0; r < sizes.grid.rows; ++r)
+      for (int c = 0; c < sizes.grid.cols; ++c)
+        tiles.push_back(media::crop(whole, c * rule_.tile, r * rule_.tile, rule_.tile, rule_.tile));
+    tiles.push_back(resized(whole, {rule_.tile, rule_.tile}));
     return tiles;
   }
 

@@ -54,6 +54,11 @@ TEST_CASE("every picture of the corpus decodes to the reference's pixels, or is 
     CHECK(image.info().orientation == expected["orientation"].get<int>());
     CHECK(image.width() == expected["size"][0].get<int>());
     CHECK(image.height() == expected["size"][1].get<int>());
+    const ImageInfo header = read_image_info(kCorpus + name);
+    CHECK(header.format == image.info().format);
+    CHECK(header.mode == image.info().mode);
+    CHECK(header.orientation == image.info().orientation);
+    CHECK(header.seen_size() == std::pair(image.width(), image.height()));
     CHECK(checksum(image) == expected["rgb"].get<std::uint32_t>());
     CHECK(checksum(letterbox(image, 48)) == expected["letterbox48"].get<std::uint32_t>());
     CHECK(checksum(image.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());

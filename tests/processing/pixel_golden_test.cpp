@@ -73,6 +73,7 @@ void check_image(const ImageProcessor& processor, const json& expected) {
   const Image image = pattern_of(expected["size"]);
   if (expected.contains("error")) {
     CHECK_THROWS_AS(processor.prepare(image, 1), MediaError);
+    CHECK_THROWS_AS(processor.plan({image.width(), image.height()}, 1), MediaError);
     return;
   }
   const std::vector<ImageInput> input = {processor.prepare(image, 1)};
@@ -84,6 +85,10 @@ void check_image(const ImageProcessor& processor, const json& expected) {
   for (std::size_t at = 0; (at = input[0].expansion.find(token, at)) != std::string::npos; at += token.size())
     ++tokens;
   CHECK(std::size_t(input[0].tokens) == tokens);
+  const PreparedSize planned = processor.plan({image.width(), image.height()}, 1);
+  CHECK(planned.pixels == input[0].array("pixel_values").shape);
+  CHECK(planned.tokens == input[0].tokens);
+  CHECK(planned.expansion == input[0].expansion);
 }
 
 TEST_CASE("prepared images equal the reference's, bit by bit") {

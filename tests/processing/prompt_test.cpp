@@ -17,9 +17,13 @@ using Json = nlohmann::ordered_json;
 class Unchanged final : public ImageProcessor {
  public:
   explicit Unchanged(std::string placeholder) : placeholder_(std::move(placeholder)) {}
+  PreparedSize plan(Size image, int count) const override {
+    return {.pixels = {}, .tokens = image.width * 100 + count, .expansion = placeholder_};
+  }
   ImageInput prepare(const Image& image, int count) const override {
     if (image.width() == 13) throw MediaError("unlucky");
-    return {.arrays = {}, .tokens = image.width() * 100 + count, .expansion = placeholder_};
+    PreparedSize size = plan({image.width(), image.height()}, count);
+    return {.arrays = {}, .tokens = size.tokens, .expansion = std::move(size.expansion)};
   }
   std::vector<Tensor> batch(std::span<const ImageInput>) const override { return {}; }
   std::string_view placeholder() const override { return placeholder_; }
@@ -101,7 +105,7 @@ TEST_CASE("a prompt has one BOS whether or not the text brings it") {
 }
 
 TEST_CASE("placeholders are replaced left to right and must be as many as the images") {
-  std::vector<ImageInput> images(2);
+  std::vector<PreparedSize> images(2);
   images[0].expansion = "<image><image>";
   images[1].expansion = "[b]";
   CHECK(expand_placeholders("x<image>y<image>", "<image>", images) == "x<image><image>y[b]");
