@@ -26,8 +26,9 @@ HalfBlock activations(const BlocksShape& b, std::int64_t rows, int element_bytes
 
 HalfBlock unpacked_weights(const BlocksShape& b, std::int64_t rows, int element_bytes) {
   if (rows < kRowsThatUnpack) return {};
-  const std::int64_t attention = b.hidden * (2 * b.query_width() + 2 * b.key_width());
-  const std::int64_t mlp = std::int64_t(b.hidden) * b.mlp_hidden * (b.gated ? 3 : 2);
+  // Every map of the half: its codes taken apart, and its values.
+  const std::int64_t attention = 2 * b.hidden * (2 * b.query_width() + 2 * b.key_width());
+  const std::int64_t mlp = 2 * std::int64_t(b.hidden) * b.mlp_hidden * (b.gated ? 3 : 2);
   return {.attention = Bytes(attention) * Bytes(element_bytes), .mlp = Bytes(mlp) * Bytes(element_bytes)};
 }
 
