@@ -58,6 +58,8 @@ class Model {
 struct Family {
   std::string_view model_type;
   std::span<const std::string_view> aliases = {};
+  /// Other names that people give its checkpoints ("QVQ"), for telling a model by its name.
+  std::span<const std::string_view> spellings = {};
   processing::PromptRule prompt_rule = processing::PromptRule::image_first;
   /// End-of-sequence tokens beyond those of config and tokenizer, by text.
   std::span<const std::string_view> extra_eos = {};

@@ -10,9 +10,12 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
   return build_qwen_vl(backbones::qwen2_vit(c.child("vision_config")), c, w);
 }
 
+constexpr std::string_view kSpellings[] = {"QVQ"};
+
 }  // namespace
 
 constexpr Family kQwen2Vl{.model_type = "qwen2_vl",
+                          .spellings = kSpellings,
                           .prompt_rule = processing::PromptRule::text_first,
                           .names = qwen_vl_names,
                           .build = build,
