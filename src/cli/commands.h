@@ -18,5 +18,6 @@ void add_inspect(CLI::App& app, Action& action);
 void add_preprocess(CLI::App& app, Action& action);
 void add_render(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
+void add_detect(CLI::App& app, Action& action);
 
 }  // namespace mlx_vision::cli

@@ -39,6 +39,7 @@ std::unique_ptr<CLI::App> make_app(Action& action) {
   add_inspect(*app, action);
   add_preprocess(*app, action);
   add_render(*app, action);
+  add_detect(*app, action);
   add_doctor(*app, action);
   app->footer(
       "Exit codes: 0 done, 2 the command line or its input, 3 the model folder, 4 memory, 5 MLX, 130 "

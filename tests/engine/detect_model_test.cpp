@@ -75,7 +75,10 @@ TEST_CASE("names in the forms people use") {
     CHECK(model.warnings.empty());
   }
   CHECK(detect_model("llava-1.5").config.width == 336);
-  CHECK(detect_model("Qwen2-VL").config.name == "default");
+  const auto without_row = detect_model("Qwen2-VL").config;
+  CHECK(without_row.name == "qwen2_vl");
+  CHECK(without_row.width == 224);
+  CHECK(without_row.prompt_format == "<image>{prompt}");
 }
 
 TEST_CASE("what nothing fits is the default, with what was tried") {
