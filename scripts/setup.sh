@@ -18,7 +18,7 @@ readonly MIN_NVIDIA_DRIVER=580  # the first that runs CUDA 13
 readonly DEBIAN_PACKAGES=(g++ cmake ninja-build pkg-config python3 python3-venv libopenblas-dev nlohmann-json3-dev
   libcli11-dev doctest-dev libhwy-dev libjpeg-dev zlib1g-dev libwebp-dev libtiff-dev libavif-dev
   libedit-dev)
-readonly DEBIAN_LINT=(clang-format-16 clang-tidy-16)
+readonly DEBIAN_LINT=(clang-format-16 clang-tidy-16 clang-16 libclang-rt-16-dev) # the last two for the sanitizers
 readonly DEBIAN_BENCH=(libbenchmark-dev)
 readonly BREW_PACKAGES=(cmake ninja pkgconf nlohmann-json cli11 doctest highway jpeg-turbo webp libtiff
   libavif libedit zlib)
@@ -56,7 +56,7 @@ install_debian() {
   fi
   say "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends "${missing[@]}"
 }
 
 install_brew() {

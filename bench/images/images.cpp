@@ -9,13 +9,14 @@
 
 #include "media/geometry.h"
 #include "media/normalize.h"
+#include "pictures.h"
 #include "processing/fixed_square.h"
 #include "processing/pixel_config.h"
 #include "processing/qwen_patches.h"
 #include "processing/resize_rules.h"
 
 // Preparation of pictures, from file to floats. compare.py runs this program beside Pillow and transformers;
-// the pictures are large.jpg (4032x3024) and small.jpg (1024x768) of the folder in BENCH_IMAGES.
+// the pictures are those that --pictures wrote to the folder in BENCH_IMAGES.
 
 namespace {
 
@@ -115,8 +116,13 @@ void reset_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
 }  // namespace
 
-/// `bench_images --memory` prints the peak's growth over one decode-and-resize of large.jpg, in kilobytes.
+/// `bench_images --pictures FOLDER` writes the pictures. `bench_images --memory` prints the peak's growth
+/// over one decode-and-resize of large.jpg, in kilobytes.
 int main(int count, char** arguments) {
+  if (count == 3 && std::string_view(arguments[1]) == "--pictures") {
+    write_pictures(arguments[2]);
+    return 0;
+  }
   if (count == 2 && std::string_view(arguments[1]) == "--memory") {
     clip_from_file(picture("small.jpg"));  // what libraries and tables need in any case
     reset_peak();
