@@ -9,11 +9,15 @@
 namespace mlx_vision::media {
 namespace {
 
-std::vector<std::uint8_t> canvas(std::int64_t width, std::int64_t height, Rgb colour) {
+void check_canvas(std::int64_t width, std::int64_t height) {
   const auto limit = std::int64_t(DecodeLimits{}.pixels);
   if (width < 1 || height < 1 || width > limit || height > limit || width * height > limit)
     throw MediaError("image: expected 1 to " + std::to_string(limit) + " pixels, got " +
                      std::to_string(width) + "x" + std::to_string(height));
+}
+
+std::vector<std::uint8_t> canvas(std::int64_t width, std::int64_t height, Rgb colour) {
+  check_canvas(width, height);
   const auto count = std::size_t(width) * std::size_t(height);
   if (colour[0] == colour[1] && colour[1] == colour[2])
     return std::vector<std::uint8_t>(count * 3, colour[0]);
@@ -35,6 +39,16 @@ Image paste_on(const Image& image, int width, int height, int x, int y, Rgb colo
     std::memcpy(pixels.data() + 3 * (row * width + left), from, std::size_t(3 * (right - left)));
   }
   return Image::from_rgb(width, height, std::move(pixels));
+}
+
+Image letterbox(const Image& image, int width, int height, Filter filter) {
+  check_canvas(width, height);
+  const double aspect = double(image.width()) / image.height();
+  const bool wider = aspect > double(width) / height;
+  const int new_width = wider ? width : std::max(1, int(height * aspect));
+  const int new_height = wider ? std::max(1, int(width / aspect)) : height;
+  return paste_on(image.resized(new_width, new_height, filter), width, height, (width - new_width) / 2,
+                  (height - new_height) / 2, {0, 0, 0});
 }
 
 Image crop(const Image& image, int x, int y, int width, int height, Rgb outside) {

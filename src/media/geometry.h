@@ -27,4 +27,10 @@ Image pad(const Image& image, const Margins& margins, Rgb colour);
 /// negative; what lies outside the canvas is cut off. @throws MediaError as crop.
 Image paste_on(const Image& image, int width, int height, int x, int y, Rgb colour);
 
+/// The picture at its own aspect ratio in the middle of a black `width × height` canvas, which is how a model
+/// without an image rule of its own is served. Wider than the canvas: width as the canvas, height truncated;
+/// else the other way round; no side below 1. An odd pixel goes to the right and the bottom.
+/// @throws MediaError for a canvas side below 1 or above the decode limits' pixel count.
+Image letterbox(const Image& image, int width, int height, Filter filter = Filter::lanczos);
+
 }  // namespace mlx_vision::media
