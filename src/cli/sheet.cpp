@@ -10,7 +10,7 @@ namespace {
 
 constexpr Colour kPaper{250, 250, 248}, kInk{24, 24, 27}, kFaint{113, 113, 122}, kRule{212, 212, 216};
 constexpr Colour kPatchLine{255, 255, 255}, kTokenLine{255, 210, 0}, kUnseen{220, 38, 38};
-constexpr int kMargin = 24, kGap = 24, kTileGap = 6, kLine = 18, kThumbnail = 400;
+constexpr int kMargin = 24, kGap = 24, kTileGap = 6, kLine = 18, kThumbnail = 400, kMostTitle = 1200;
 
 /// A picture on the sheet, a heading above it and lines below.
 struct Item {
@@ -197,8 +197,9 @@ Image draw_sheet(const std::vector<SeenImage>& images, const std::string& title)
   for (const auto& image : images) blocks.push_back(block_of(image));
   int width = 0;
   for (const Block& block : blocks) width = std::max(width, block_width(block, 1));
-  const int text = std::clamp(width / 1800, 1, 4);  // readable when the sheet is shown small
-  width = std::max(2 * kMargin + Canvas::text_width(legend(images), text), 640);
+  const int text = std::clamp(width / 1300, 1, 4);  // readable when the sheet is shown small
+  width = 2 * kMargin + std::max(Canvas::text_width(legend(images), text),
+                                 std::min(Canvas::text_width(title, text), kMostTitle * text));
   int height = kMargin + 2 * kLine * text;
   for (const Block& block : blocks) {
     width = std::max(width, block_width(block, text));

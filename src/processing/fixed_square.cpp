@@ -70,9 +70,11 @@ class FixedSquare final : public ImageProcessor {
     const Tensor& pixels = input.array("pixel_values");
     const Size size{int(pixels.shape[3]), int(pixels.shape[2])};
     const Cells patches = square_cells(size, tokens_.patch);
-    return {{.label = "whole picture",
+    const Box source = shown_part(original);
+    const bool cut = source.left > 0.5f || source.top > 0.5f;
+    return {{.label = cut ? "centre crop" : "whole picture",
              .image = media::read_planes(pixels.floats, size.width, size.height, pixels_.table),
-             .source = shown_part(original),
+             .source = source,
              .patches = patches,
              .tokens = patches,
              .token_count = input.tokens}};

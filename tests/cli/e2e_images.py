@@ -235,7 +235,7 @@ class See(ProgramTest):
                 os.close(main)
             self.assertEqual(program.returncode, 0)
             self.assertEqual("▀".encode() in text, drawn)
-            self.assertIn(b"whole picture", text)
+            self.assertIn(b"256", text)
 
     def test_outputs_are_refused_where_they_do_not_belong(self):
         model = self.damaged_copy()
