@@ -9,7 +9,8 @@ namespace mlx_vision::cli {
 
 namespace {
 
-constexpr int kMostOriginal = 1200;  // longer side of the original as shown
+constexpr int kMostOriginal = 1200;  // longer side of the original as stored in the page
+constexpr int kMostPanel = 1000;     // width of a panel on the page
 
 constexpr const char* kHead = R"(<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -95,10 +96,10 @@ std::string lattice(const char* kind, const Cells& cells) {
   return std::string("<path class=\"").append(kind).append("\" d=\"").append(path).append("\"/>");
 }
 
-std::string view_picture(const View& view) {
+std::string view_picture(const View& view, int columns) {
   const int width = view.image.width(), height = view.image.height();
   const int zoom = std::clamp(500 / std::max(width, height), 1, 8);
-  std::string out = picture(view.image, width, height, width * zoom);
+  std::string out = picture(view.image, width, height, std::min(width * zoom, kMostPanel / columns));
   out.append(lattice("patch", view.patches)).append(lattice("token", view.tokens));
   const float right = float(view.patches.columns * view.patches.width),
               bottom = float(view.patches.rows * view.patches.height);
@@ -128,7 +129,7 @@ std::string panel_figure(const Panel& panel) {
                                      : std::to_string(panel.views.size()) + " tiles");
   out.append("</figcaption><div class=\"tiles\" style=\"grid-template-columns: repeat(");
   out.append(std::to_string(panel.columns)).append(", max-content)\">");
-  for (const View* view : panel.views) out.append(view_picture(*view));
+  for (const View* view : panel.views) out.append(view_picture(*view, panel.columns));
   return out.append("</div></figure>");
 }
 
