@@ -113,13 +113,16 @@ std::string facts_table(const SeenImage& image) {
     const ViewFacts facts = facts_of(view, image.original);
     rows.push_back({view.label, facts.size, facts.source, facts.scale, facts.patches, facts.tokens});
   }
-  std::vector<std::size_t> widths(rows[0].size());
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::vector<std::size_t> widths(rows[0].size());  // 0: a column without values is left out
+  for (std::size_t i = 0; i < widths.size(); ++i) {
+    for (std::size_t r = 1; r < rows.size(); ++r) widths[i] = std::max(widths[i], rows[r][i].size());
+    if (widths[i] > 0) widths[i] = std::max(widths[i], rows[0][i].size());
+  }
   std::string text = summary(image).append("\n");
   for (const auto& row : rows) {
     std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line.append("  ").append(padded_to(row[i], widths[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      if (widths[i] > 0) line.append("  ").append(padded_to(row[i], widths[i]));
     text.append(line.substr(0, line.find_last_not_of(' ') + 1)).append("\n");
   }
   return text;
