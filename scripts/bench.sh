@@ -28,7 +28,9 @@ build/bench_images --pictures "$folder"
 
 step images
 BENCH_IMAGES=$folder build/bench_images
-printf 'peak memory above the start for large.jpg: %s kB\n' "$(BENCH_IMAGES=$folder build/bench_images --memory)"
+for case in clip qwen clip_by_frame qwen_by_frame; do
+  printf 'peak memory above the start for large.jpg, %s: %s kB\n' $case "$(BENCH_IMAGES=$folder build/bench_images --memory $case)"
+done
 
 compare 'from transformers import CLIPImageProcessorPil' bench/images/compare.py build/bench_images
 

@@ -38,11 +38,12 @@ def reference(folder):
     return {
         "decode/large": least(lambda: load(large), 5),
         "decode/small": least(lambda: load(small), 15),
-        "clip_whole/large": least(lambda: clip(load(large), return_tensors="np"), 5),
-        "clip_whole/small": least(lambda: clip(load(small), return_tensors="np"), 15),
+        "whole/clip_large": least(lambda: clip(load(large), return_tensors="np"), 5),
+        "whole/clip_small": least(lambda: clip(load(small), return_tensors="np"), 15),
         "clip_decoded/large": least(lambda: clip(large_image, return_tensors="np"), 5),
         "clip_decoded/small": least(lambda: clip(small_image, return_tensors="np"), 15),
-        "qwen_whole/small": least(lambda: qwen(load(small), return_tensors="np"), 10),
+        "whole/qwen_large": least(lambda: qwen(load(large), return_tensors="np"), 5),
+        "whole/qwen_small": least(lambda: qwen(load(small), return_tensors="np"), 10),
         "resize/large_lanczos": least(lambda: large_image.resize((336, 252), Image.LANCZOS), 5),
         "resize/large_bicubic": least(lambda: large_image.resize((336, 252), Image.BICUBIC), 5),
         "resize/large_bilinear": least(lambda: large_image.resize((336, 252), Image.BILINEAR), 5),
@@ -74,9 +75,12 @@ def main():
         for case, (wall, cpu) in theirs.items():
             our_wall, our_cpu = mine[case]
             print(f"| {case} | {wall:.1f} ({cpu:.1f}) | {our_wall:.2f} ({our_cpu:.2f}) | {wall / our_wall:.1f} |")
-        memory = subprocess.run([program, "--memory"], env={**os.environ, "BENCH_IMAGES": name}, capture_output=True)
-        size = (folder / "large.jpg").stat().st_size
-        print(f"\nPeak memory above the start for large.jpg ({size / 2**20:.1f} MiB): {int(memory.stdout) / 1024:.1f} MiB")
+        for case in sorted(set(mine) - set(theirs)):
+            print(f"| {case} | | {mine[case][0]:.2f} ({mine[case][1]:.2f}) | |")
+        print(f"\nGrowth of the peak memory over the preparation of large.jpg ({(folder / 'large.jpg').stat().st_size / 2**20:.1f} MiB):")
+        for case in ("clip", "clip_by_frame", "qwen", "qwen_by_frame"):
+            done = subprocess.run([program, "--memory", case], env={**os.environ, "BENCH_IMAGES": name}, capture_output=True, check=True)
+            print(f"{case}: {int(done.stdout) / 1024:.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <utility>
 
+#include "mlx_vision/error.h"
+
 namespace mlx_vision::cli {
 
 void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& values,
@@ -10,12 +12,34 @@ void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& 
   app.add_option(flag, values, help)->take_all()->allow_extra_args(false);
 }
 
-void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, "Folder of the checkpoint")->required()->type_name("DIR");
+namespace {
+
+void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--min-pixels", flags.min_pixels, "Fewest pixels of a prepared image")
       ->check(CLI::PositiveNumber);
   app.add_option("--max-pixels", flags.max_pixels, "Most pixels of a prepared image")
       ->check(CLI::PositiveNumber);
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--model", flags.model, "Folder of the checkpoint")->required()->type_name("DIR");
+  add_pixel_flags(app, flags);
+}
+
+void add_processor_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--model", flags.model, "Folder of the checkpoint")->type_name("DIR");
+  app.add_option(
+         "--model-type", flags.type,
+         "Without a checkpoint: a family by its model_type (doctor lists them), at the reference's defaults")
+      ->type_name("NAME");
+  add_pixel_flags(app, flags);
+}
+
+void check_processor_flags(const ModelFlags& flags) {
+  if (flags.model.empty() == flags.type.empty())
+    throw RequestError("expected one of --model and --model-type");
 }
 
 void add_compute_flags(CLI::App& app, ModelFlags& flags) {

@@ -16,7 +16,7 @@ namespace mlx_vision::cli {
 /// one.
 
 struct ModelFlags {
-  std::string model;
+  std::string model, type;  ///< `type`: a family, in place of a folder where no weights are needed
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
   bool float32 = false;
@@ -37,6 +37,10 @@ struct SamplingFlags {
 
 /// --model, --min-pixels, --max-pixels
 void add_model_flags(CLI::App& app, ModelFlags& flags);
+/// --model or --model-type, --min-pixels, --max-pixels
+void add_processor_flags(CLI::App& app, ModelFlags& flags);
+/// @throws RequestError unless exactly one of --model and --model-type is there.
+void check_processor_flags(const ModelFlags& flags);
 /// --prefill-step-size, --float32
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking

@@ -37,6 +37,8 @@ std::unique_ptr<CLI::App> make_app(Action& action) {
   add_generate(*app, action);
   add_chat(*app, action);
   add_inspect(*app, action);
+  add_decode(*app, action);
+  add_see(*app, action);
   add_preprocess(*app, action);
   add_render(*app, action);
   add_detect(*app, action);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/files.h"
+#include "engine/image_preparation.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
 #include "processing/prepare_images.h"
@@ -70,12 +71,6 @@ std::int32_t end_token(const text::Tokenizer& tokenizer, const std::string& toke
   const auto ids = tokenizer.encode(" " + token, false);
   if (ids.empty()) throw RequestError("eos_tokens: expected text with a token, got \"" + token + "\"");
   return ids.back();
-}
-
-std::vector<ImagePart> unnamed(const std::vector<Image>& images) {
-  std::vector<ImagePart> out;
-  for (const Image& image : images) out.push_back({image, {}});
-  return out;
 }
 
 void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& progress) {
@@ -167,19 +162,6 @@ Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   job.cancellation = request.cancellation;
   job.progress = request.progress;
   return job;
-}
-
-Preprocessed prepare_images(const std::filesystem::path& folder, const std::vector<Image>& images,
-                            const LoadOptions& options) {
-  core::require_directory(folder);
-  const auto files = processing::read_processor_files(folder);
-  const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
-  const auto processor =
-      family.processor(files, {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels});
-  const auto inputs = processing::prepare_images(*processor, unnamed(images));
-  Preprocessed out{.arrays = processor->batch(inputs), .image_tokens = {}};
-  for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
-  return out;
 }
 
 std::vector<std::string> known_model_types() {

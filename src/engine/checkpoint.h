@@ -8,7 +8,6 @@
 
 #include "engine/job.h"
 #include "mlx_vision/options.h"
-#include "mlx_vision/preprocess.h"
 #include "models/model.h"
 #include "processing/prompt_builder.h"
 
@@ -38,11 +37,6 @@ struct Frontend {
 
 /// Reads configuration, tokenizer, template and image preparation; no weights. @throws ConfigError
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options);
-
-/// Images alone, as the checkpoint's own processor returns them; reads neither tokenizer nor weights.
-/// @throws ConfigError, MediaError
-Preprocessed prepare_images(const std::filesystem::path& folder, const std::vector<Image>& images,
-                            const LoadOptions& options);
 
 /// Aliases included, in alphabetical order.
 std::vector<std::string> known_model_types();

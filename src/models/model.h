@@ -76,8 +76,12 @@ extern const Family kLlava;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
 
-/// By config.json's model_type, lower-cased. @throws ConfigError listing what is known.
+/// By model_type or alias, in any case; null if it is not known.
+const Family* lookup_family(std::string_view model_type);
+/// By config.json's model_type. @throws ConfigError listing what is known.
 const Family& find_family(std::string_view model_type);
+/// Names and aliases, separated by commas.
+std::string known_families();
 std::span<const Family* const> families();
 
 }  // namespace mlx_vision::models

@@ -8,6 +8,7 @@
 #include "processing/arrays.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -23,6 +24,7 @@ struct SquareRule {
 struct TokenRule {
   std::string image_token = "<image>";
   int count = 0;  ///< per picture
+  int patch = 0;  ///< side of the encoder's patches
 };
 
 Image padded_to_square(const Image& image, media::Rgb colour) {
@@ -31,10 +33,11 @@ Image padded_to_square(const Image& image, media::Rgb colour) {
 }
 
 /// The border rounds towards the top left as Python's floor division does, whichever of the two is larger.
+int crop_start(int have, int want) { return (have - want) >> 1; }
+
 Image centre_crop(const Image& image, Size crop) {
-  const auto start = [](int have, int want) { return (have - want) >> 1; };
-  return media::crop(image, start(image.width(), crop.width), start(image.height(), crop.height), crop.width,
-                     crop.height);
+  return media::crop(image, crop_start(image.width(), crop.width), crop_start(image.height(), crop.height),
+                     crop.width, crop.height);
 }
 
 class FixedSquare final : public ImageProcessor {
@@ -63,6 +66,20 @@ class FixedSquare final : public ImageProcessor {
     return concatenated(images);
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Tensor& pixels = input.array("pixel_values");
+    const Size size{int(pixels.shape[3]), int(pixels.shape[2])};
+    const Cells patches = square_cells(size, tokens_.patch);
+    const Box source = shown_part(original);
+    const bool cut = source.left > 0.5f || source.top > 0.5f;
+    return {{.label = cut ? "centre crop" : "whole picture",
+             .image = media::read_planes(pixels.floats, size.width, size.height, pixels_.table),
+             .source = source,
+             .patches = patches,
+             .tokens = patches,
+             .token_count = input.tokens}};
+  }
+
   std::string_view placeholder() const override { return tokens_.image_token; }
 
   std::string describe() const override {
@@ -74,6 +91,17 @@ class FixedSquare final : public ImageProcessor {
   }
 
  private:
+  Box shown_part(Size original) const {
+    const int side = std::max(original.width, original.height);
+    const Size padded = rule_.pad_colour ? Size{side, side} : original;
+    const Size resized = rule_.resize ? target(padded) : padded, shown = rule_.crop.value_or(resized);
+    const Box box = source_box(padded, resized, crop_start(resized.width, shown.width),
+                               crop_start(resized.height, shown.height), shown);
+    const float x = float((padded.width - original.width) / 2),
+                y = float((padded.height - original.height) / 2);
+    return {.left = box.left - x, .top = box.top - y, .right = box.right - x, .bottom = box.bottom - y};
+  }
+
   Size target(Size image) const {
     if (rule_.resize->is_rectangle()) return {*rule_.resize->width, *rule_.resize->height};
     return fit_shortest_edge(image, *rule_.resize->shortest_edge);
@@ -156,15 +184,17 @@ SquareRule read_rule(const core::ConfigReader& config, const PixelRule& pixels, 
   return rule;
 }
 
-/// What the model itself takes, for a folder whose processor_config.json does not say.
-int count_from_model(const ProcessorFiles& files, Size image) {
+/// What the model itself takes, for a folder whose processor_config.json does not say. Without a
+/// vision_config the encoder is CLIP ViT-L/14, as LlavaConfig has it.
+void count_from_model(const ProcessorFiles& files, Size image, TokenRule& rule) {
   const core::ConfigReader vision = files.config.child_or_empty("vision_config");
   const std::string encoder = vision.get_or<std::string>("model_type", "clip_vision_model");
-  const int patch = vision.size("patch_size", 1, 1024);
+  rule.patch = files.config.has("vision_config") ? vision.size("patch_size", 1, 1024) : 14;
   const bool has_class_row = encoder.starts_with("clip");
   const bool drops_first =
       files.config.get_or<std::string>("vision_feature_select_strategy", "default") == "default";
-  return (image.height / patch) * (image.width / patch) + int(has_class_row) - int(drops_first);
+  rule.count =
+      (image.height / rule.patch) * (image.width / rule.patch) + int(has_class_row) - int(drops_first);
 }
 
 TokenRule read_tokens(const ProcessorFiles& files, Size image) {
@@ -173,12 +203,12 @@ TokenRule read_tokens(const ProcessorFiles& files, Size image) {
   rule.image_token = processor.get_or<std::string>("image_token", rule.image_token);
   if (rule.image_token.empty()) processor.fail("image_token", "expected the text of a token, got \"\"");
   if (processor.has("patch_size")) {
-    const int patch = processor.size("patch_size", 1, 1024);
-    rule.count = (image.height / patch) * (image.width / patch) +
+    rule.patch = processor.size("patch_size", 1, 1024);
+    rule.count = (image.height / rule.patch) * (image.width / rule.patch) +
                  processor.size_or("num_additional_image_tokens", 0, 0, 1024);
     if (processor.get_or<std::string>("vision_feature_select_strategy", "") == "default") --rule.count;
   } else {
-    rule.count = count_from_model(files, image);
+    count_from_model(files, image, rule);
   }
   if (rule.count < 1)
     processor.fail("patch_size", "leaves no token for a picture of " + std::to_string(image.width) + "x" +

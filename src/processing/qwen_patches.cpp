@@ -7,6 +7,7 @@
 #include "processing/arrays.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -56,6 +57,24 @@ std::vector<float> merge_ordered_patches(const Image& image, const PatchLayout& 
   return out;
 }
 
+/// The picture that merge_ordered_patches was given; of the repeated frames the first.
+Image picture_of(std::span<const float> patches, Size size, const PatchLayout& layout,
+                 const media::NormalizeTable& table) {
+  std::vector<std::uint8_t> rgb(std::size_t(size.width) * std::size_t(size.height) * 3);
+  const std::size_t side = std::size_t(layout.patch), channel = side * side * std::size_t(layout.temporal);
+  const float* patch = patches.data();
+  for (int by = 0; by < size.height; by += layout.factor())
+    for (int bx = 0; bx < size.width; bx += layout.factor())
+      for (int y = by; y < by + layout.factor(); y += layout.patch)
+        for (int x = bx; x < bx + layout.factor(); x += layout.patch, patch += layout.row())
+          for (std::size_t i = 0; i < side * side; ++i) {
+            const std::size_t row = std::size_t(y) + i / side, column = std::size_t(x) + i % side;
+            std::uint8_t* to = rgb.data() + 3 * (row * std::size_t(size.width) + column);
+            for (std::size_t c = 0; c < 3; ++c) to[c] = table.nearest(int(c), patch[c * channel + i]);
+          }
+  return Image::from_rgb(size.width, size.height, std::move(rgb));
+}
+
 class QwenPatches final : public ImageProcessor {
  public:
   QwenPatches(PixelRule pixels, PatchLayout layout, PixelBudget budget)
@@ -77,6 +96,17 @@ class QwenPatches final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     return concatenated(images);
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const std::vector<std::int64_t>& grid = input.array("image_grid_thw").ints;
+    const Size size{int(grid[2]) * layout_.patch, int(grid[1]) * layout_.patch};
+    return {{.label = "whole picture",
+             .image = picture_of(input.array("pixel_values").floats, size, layout_, pixels_.table),
+             .source = source_box(original, size, 0, 0, size),
+             .patches = square_cells(size, layout_.patch),
+             .tokens = square_cells(size, layout_.factor()),
+             .token_count = input.tokens}};
   }
 
   std::string_view placeholder() const override { return kImagePad; }

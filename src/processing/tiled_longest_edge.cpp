@@ -7,6 +7,7 @@
 #include "processing/arrays.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -23,6 +24,7 @@ struct TileRule {
   bool split = true;      ///< else one squashed tile
   bool mask = true;       ///< give pixel_attention_mask
   int tile_tokens = 169;  ///< rows of one tile in the language model
+  int patch = 0;          ///< side of the encoder's patches; 0: config.json does not say
 };
 
 /// Tiles of one picture in the order in which the model takes them.
@@ -60,6 +62,30 @@ class TiledLongestEdge final : public ImageProcessor {
     return out;
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Tensor& pixels = input.array("pixel_values");
+    const Size tile{rule_.tile, rule_.tile}, whole = whole_size(original);
+    const std::size_t values = pixels.floats.size() / std::size_t(pixels.shape[0]);
+    std::vector<View> out;
+    for (int i = 0; i < int(pixels.shape[0]); ++i) {
+      const std::span planes = std::span(pixels.floats).subspan(std::size_t(i) * values, values);
+      out.push_back({.label = "whole picture",
+                     .image = media::read_planes(planes, tile.width, tile.height, pixels_.table),
+                     .source = source_box(original, tile, 0, 0, tile),
+                     .patches = square_cells(tile, rule_.patch),
+                     .tokens = square_lattice(tile, rule_.tile_tokens),
+                     .token_count = rule_.tile_tokens});
+      const int columns = whole.width / tile.width;
+      if (i + 1 == int(pixels.shape[0])) break;  // the last one is the whole picture
+      View& view = out.back();
+      view.row = i / columns;
+      view.column = i % columns;
+      view.label = "row " + std::to_string(view.row + 1) + ", column " + std::to_string(view.column + 1);
+      view.source = source_box(original, whole, view.column * tile.width, view.row * tile.height, tile);
+    }
+    return out;
+  }
+
   std::string_view placeholder() const override { return kImageToken; }
 
   std::string describe() const override {
@@ -81,17 +107,22 @@ class TiledLongestEdge final : public ImageProcessor {
     return image.resized(size.width, size.height, pixels_.filter);
   }
 
-  Image first_resize(const Image& image) const {
+  Size first_size(Size image) const {
     if (!pixels_.resize) return image;
-    if (!rule_.resize.longest_edge) return resized(image, {*rule_.resize.width, *rule_.resize.height});
-    return resized(image, fit_longest_edge_even({image.width(), image.height()}, *rule_.resize.longest_edge));
+    if (!rule_.resize.longest_edge) return {*rule_.resize.width, *rule_.resize.height};
+    return fit_longest_edge_even(image, *rule_.resize.longest_edge);
+  }
+
+  /// Of the picture that is cut into tiles.
+  Size whole_size(Size image) const {
+    return rule_.split ? ceil_to_tiles(first_size(image), rule_.tile) : Size{rule_.tile, rule_.tile};
   }
 
   Tiles cut(const Image& image) const {
     const Size one{rule_.tile, rule_.tile};
-    Image whole = first_resize(image);
-    if (!rule_.split) return {{resized(whole, one)}, {}};
-    whole = resized(whole, ceil_to_tiles({whole.width(), whole.height()}, rule_.tile));
+    const Size original{image.width(), image.height()};
+    const Image whole = resized(resized(image, first_size(original)), whole_size(original));
+    if (!rule_.split) return {{whole}, {}};
     Tiles tiles{{}, tile_grid({whole.width(), whole.height()}, rule_.tile)};
     const auto [rows, cols] = tiles.grid;
     if (std::int64_t(rows) * cols > kMostTiles)
@@ -139,6 +170,7 @@ TileRule read_rule(const ProcessorFiles& files, bool resizes) {
   rule.split = config.get_or("do_image_splitting", rule.split);
   rule.mask = config.get_or("do_pad", rule.mask);
   rule.tile_tokens = files.processor.size_or("image_seq_len", rule.tile_tokens, 1, kMaxEdge);
+  rule.patch = files.config.child_or_empty("vision_config").size_or("patch_size", 0, 0, kMaxEdge);
   return rule;
 }
 

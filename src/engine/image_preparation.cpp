@@ -1,0 +1,62 @@
+#include "engine/image_preparation.h"
+
+#include "core/files.h"
+#include "mlx_vision/error.h"
+#include "models/model.h"
+#include "processing/prepare_images.h"
+
+namespace mlx_vision::engine {
+namespace {
+
+processing::ImageLimits limits_of(const LoadOptions& options) {
+  return {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels};
+}
+
+}  // namespace
+
+std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem::path& folder,
+                                                           const LoadOptions& options) {
+  core::require_directory(folder);
+  const auto files = processing::read_processor_files(folder);
+  const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
+  return family.processor(files, limits_of(options));
+}
+
+std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type,
+                                                           const LoadOptions& options) {
+  const models::Family* family = models::lookup_family(type.name);
+  if (family == nullptr)
+    throw RequestError(std::string("model type: expected one of ")
+                           .append(models::known_families())
+                           .append("; got \"")
+                           .append(type.name)
+                           .append("\""));
+  return family->processor(processing::default_processor_files(type.name), limits_of(options));
+}
+
+Preprocessed prepare_images(const processing::ImageProcessor& processor, const std::vector<Image>& images) {
+  const auto inputs = processing::prepare_images(processor, unnamed(images));
+  Preprocessed out{.arrays = processor.batch(inputs), .image_tokens = {}};
+  for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
+  return out;
+}
+
+std::vector<Seen> see_images(const processing::ImageProcessor& processor, const std::vector<Image>& images) {
+  const auto inputs = processing::prepare_images(processor, unnamed(images));
+  std::vector<Seen> out;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const processing::Size original{images[i].width(), images[i].height()};
+    out.push_back({.views = processor.views(inputs[i], original),
+                   .tokens = inputs[i].tokens,
+                   .rule = processor.describe()});
+  }
+  return out;
+}
+
+std::vector<ImagePart> unnamed(const std::vector<Image>& images) {
+  std::vector<ImagePart> out;
+  for (const Image& image : images) out.push_back({image, {}});
+  return out;
+}
+
+}  // namespace mlx_vision::engine

@@ -1,0 +1,27 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "mlx_vision/options.h"
+#include "mlx_vision/preprocess.h"
+#include "processing/processor.h"
+
+namespace mlx_vision::engine {
+
+/// The image preparation of a checkpoint. Reads neither tokenizer nor weights. @throws ConfigError
+std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem::path& folder,
+                                                           const LoadOptions& options);
+/// That of a family without a checkpoint. @throws RequestError listing what is known, ConfigError
+std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type, const LoadOptions& options);
+
+/// All images as the reference's processor returns them. @throws MediaError naming the image
+Preprocessed prepare_images(const processing::ImageProcessor& processor, const std::vector<Image>& images);
+
+/// What the encoder sees of each image. @throws MediaError naming the image
+std::vector<Seen> see_images(const processing::ImageProcessor& processor, const std::vector<Image>& images);
+
+/// As parts without a source.
+std::vector<ImagePart> unnamed(const std::vector<Image>& images);
+
+}  // namespace mlx_vision::engine
