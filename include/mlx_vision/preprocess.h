@@ -7,6 +7,7 @@
 #include "mlx_vision/export.h"
 #include "mlx_vision/options.h"
 #include "mlx_vision/tensor.h"
+#include "mlx_vision/vision_config.h"
 
 namespace mlx_vision {
 
@@ -16,7 +17,7 @@ struct Preprocessed {
 };
 
 /// A family by the name that config.json calls it ("qwen2_vl"), for work without a checkpoint: its image
-/// processor then does what the reference's class does without arguments.
+/// processor then does what the reference's class does without arguments. Or a row of VisionConfigTable.
 struct ModelType {
   std::string name;
 };
@@ -64,6 +65,10 @@ MLX_VISION_API Preprocessed preprocess(const std::filesystem::path& model, const
 MLX_VISION_API Preprocessed preprocess(const ModelType& family, const std::vector<Image>& images,
                                        const LoadOptions& options = {});
 
+/// By the generic preparation of a row. @throws ConfigError for a row that means nothing, MediaError
+MLX_VISION_API Preprocessed preprocess(const VisionConfig& row, const std::vector<Image>& images,
+                                       const LoadOptions& options = {});
+
 /// Prepares images and says for each what the encoder is given, as pictures. Loads no weights.
 ///
 ///     for (const auto& view : mlx_vision::see("models/Qwen2-VL-2B-Instruct-4bit", {photo})[0].views)
@@ -73,6 +78,8 @@ MLX_VISION_API Preprocessed preprocess(const ModelType& family, const std::vecto
 MLX_VISION_API std::vector<Seen> see(const std::filesystem::path& model, const std::vector<Image>& images,
                                      const LoadOptions& options = {});
 MLX_VISION_API std::vector<Seen> see(const ModelType& family, const std::vector<Image>& images,
+                                     const LoadOptions& options = {});
+MLX_VISION_API std::vector<Seen> see(const VisionConfig& row, const std::vector<Image>& images,
                                      const LoadOptions& options = {});
 
 /// Renders a chat as the checkpoint's template does and tokenises it. Loads no weights.

@@ -23,6 +23,9 @@ struct VisionConfig {
   std::array<double, 3> std = {0.229, 0.224, 0.225};
 };
 
+/// "336x336, ratio kept, black borders, lanczos, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+MLX_VISION_API std::string image_rule(const VisionConfig& row);
+
 /// The known rows. Starts with `llava`, `qwen-vl`, `kimi-vl` and `default`; a program adds its own. A value:
 /// copies are independent. Safe for concurrent reading.
 class MLX_VISION_API VisionConfigTable {
@@ -34,11 +37,11 @@ class MLX_VISION_API VisionConfigTable {
   /// hold {prompt} exactly once, a mean that is not finite, a std that is not a finite positive number.
   void add(VisionConfig row);
 
-  /// Adds the rows of a JSON file, or none of them:
+  /// Adds the rows of a JSON file, or none of them, and returns their names:
   /// `{"my-model": {"width": 448, "height": 448, "prompt": "<img>{prompt}", "numbered_images": false,
   /// "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}`. Fields that are left out are those of `default`.
   /// @throws ConfigError naming file and field; unknown fields are errors.
-  void add_from_file(const std::filesystem::path& path);
+  std::vector<std::string> add_from_file(const std::filesystem::path& path);
 
   /// Any case; nullptr if there is no such row. Valid until the table changes.
   const VisionConfig* find(std::string_view name) const;

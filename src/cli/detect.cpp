@@ -21,19 +21,12 @@ struct DetectFlags {
   bool json = false;
 };
 
-std::string numbers(const std::array<double, 3>& values) {
-  char text[96];
-  std::snprintf(text, sizeof text, "%g %g %g", values[0], values[1], values[2]);
-  return text;
-}
-
 std::string table(const DetectedModel& model, const std::string& prompt) {
   const VisionConfig& config = model.config;
   std::string text = "model    " + model.name + ", by " + to_string(model.source);
   text.append(model.family.empty() ? "; no family of this program" : "; family " + model.family).append("\n");
-  text.append("image    ").append(std::to_string(config.width)).append("x");
-  text.append(std::to_string(config.height)).append(", mean ").append(numbers(config.mean));
-  text.append(", std ").append(numbers(config.std)).append("\n");
+  if (!model.family.empty()) text.append("Without an image rule or chat template of its own:\n");
+  text.append("image    ").append(image_rule(config)).append("\n");
   text.append("prompt   ").append(nlohmann::json(config.prompt_format).dump());
   if (config.numbered_images) text.append(", several images <image1>, <image2>, …");
   text.append("\n");
@@ -42,16 +35,10 @@ std::string table(const DetectedModel& model, const std::string& prompt) {
 }
 
 nlohmann::ordered_json to_json(const DetectedModel& model) {
-  const VisionConfig& config = model.config;
   return {{"name", model.name},
           {"family", model.family.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.family)},
           {"source", to_string(model.source)},
-          {"width", config.width},
-          {"height", config.height},
-          {"prompt_format", config.prompt_format},
-          {"numbered_images", config.numbered_images},
-          {"mean", config.mean},
-          {"std", config.std},
+          {"config", to_json(model.config)},
           {"warnings", model.warnings}};
 }
 

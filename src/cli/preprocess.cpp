@@ -41,7 +41,9 @@ int preprocess_images(const PreprocessFlags& flags) {
   std::vector<Image> images;
   for (const auto& source : flags.images) images.push_back(load_image(source, "--image").image);
   const LoadOptions options = load_options(flags.model);
+  const auto row = row_from_file(flags.model);
   const Preprocessed preprocessed = folder ? preprocess(flags.model.model, images, options)
+                                    : row  ? preprocess(*row, images, options)
                                            : preprocess(ModelType{flags.model.type}, images, options);
   if (!flags.output.empty()) core::write_safetensors(flags.output, preprocessed.arrays);
   const std::string text = flags.json ? printed(to_json(preprocessed)) : table(preprocessed);

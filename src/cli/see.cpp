@@ -50,7 +50,9 @@ std::vector<SeenImage> see_images(const SeeFlags& flags) {
   std::vector<Image> images;
   for (const auto& source : flags.images) images.push_back(load_image(source, "image").image);
   const LoadOptions options = load_options(flags.model);
+  const auto row = row_from_file(flags.model);
   auto seen = flags.model.type.empty() ? see(flags.model.model, images, options)
+              : row                    ? see(*row, images, options)
                                        : see(ModelType{flags.model.type}, images, options);
   std::vector<SeenImage> out;
   for (std::size_t i = 0; i < images.size(); ++i)

@@ -164,6 +164,20 @@ Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   return job;
 }
 
+std::vector<FamilyInfo> describe_families() {
+  std::vector<FamilyInfo> out;
+  for (const models::Family* family : models::families()) {
+    const auto processor = open_processor(ModelType{std::string(family->model_type)}, {});
+    out.push_back({.model_type = std::string(family->model_type),
+                   .aliases = {family->aliases.begin(), family->aliases.end()},
+                   .image_rule = processor->describe(),
+                   .placeholder = std::string(processor->placeholder()),
+                   .images_first = family->prompt_rule == processing::PromptRule::image_first});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model_type < b.model_type; });
+  return out;
+}
+
 std::vector<std::string> known_model_types() {
   std::vector<std::string> out;
   for (const models::Family* family : models::families()) {

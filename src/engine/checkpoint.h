@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/job.h"
+#include "mlx_vision/inspect.h"
 #include "mlx_vision/options.h"
 #include "models/model.h"
 #include "processing/prompt_builder.h"
@@ -37,6 +38,8 @@ struct Frontend {
 
 /// Reads configuration, tokenizer, template and image preparation; no weights. @throws ConfigError
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options);
+
+std::vector<FamilyInfo> describe_families();
 
 /// Aliases included, in alphabetical order.
 std::vector<std::string> known_model_types();

@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "mlx_vision/error.h"
 #include "models/model.h"
+#include "processing/letterboxed.h"
 #include "processing/prepare_images.h"
 
 namespace mlx_vision::engine {
@@ -10,6 +11,13 @@ namespace {
 
 processing::ImageLimits limits_of(const LoadOptions& options) {
   return {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels};
+}
+
+/// ", llava, qwen-vl, …"
+std::string names_of(const VisionConfigTable& table) {
+  std::string out;
+  for (const VisionConfig& row : table.rows()) out.append(", ").append(row.name);
+  return out;
 }
 
 }  // namespace
@@ -25,13 +33,23 @@ std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem
 std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type,
                                                            const LoadOptions& options) {
   const models::Family* family = models::lookup_family(type.name);
-  if (family == nullptr)
+  if (family == nullptr) {
+    const VisionConfigTable table;
+    if (const VisionConfig* row = table.find(type.name)) return open_processor(*row, options);
     throw RequestError(std::string("model type: expected one of ")
                            .append(models::known_families())
+                           .append(names_of(table))
                            .append("; got \"")
                            .append(type.name)
                            .append("\""));
+  }
   return family->processor(processing::default_processor_files(type.name), limits_of(options));
+}
+
+std::unique_ptr<processing::ImageProcessor> open_processor(const VisionConfig& row,
+                                                           const LoadOptions& options) {
+  VisionConfigTable().add(row);  // throws where the row means nothing
+  return processing::make_letterboxed(row, limits_of(options));
 }
 
 Preprocessed prepare_images(const processing::ImageProcessor& processor, const std::vector<Image>& images) {

@@ -12,8 +12,13 @@ namespace mlx_vision::engine {
 /// The image preparation of a checkpoint. Reads neither tokenizer nor weights. @throws ConfigError
 std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem::path& folder,
                                                            const LoadOptions& options);
-/// That of a family without a checkpoint. @throws RequestError listing what is known, ConfigError
+/// That of a family without a checkpoint, else of a built-in row of the vision configuration table.
+/// @throws RequestError listing what is known, ConfigError
 std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type, const LoadOptions& options);
+
+/// The generic one of a row. @throws RequestError, ConfigError
+std::unique_ptr<processing::ImageProcessor> open_processor(const VisionConfig& row,
+                                                           const LoadOptions& options);
 
 /// All images as the reference's processor returns them. @throws MediaError naming the image
 Preprocessed prepare_images(const processing::ImageProcessor& processor, const std::vector<Image>& images);

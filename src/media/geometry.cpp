@@ -41,14 +41,21 @@ Image paste_on(const Image& image, int width, int height, int x, int y, Rgb colo
   return Image::from_rgb(width, height, std::move(pixels));
 }
 
+Placement letterbox_placement(int width, int height, int canvas_width, int canvas_height) {
+  const double aspect = double(width) / height;
+  const bool wider = aspect > double(canvas_width) / canvas_height;
+  Placement out;
+  out.width = wider ? canvas_width : std::max(1, int(canvas_height * aspect));
+  out.height = wider ? std::max(1, int(canvas_width / aspect)) : canvas_height;
+  out.x = (canvas_width - out.width) / 2;
+  out.y = (canvas_height - out.height) / 2;
+  return out;
+}
+
 Image letterbox(const Image& image, int width, int height, Filter filter) {
   check_canvas(width, height);
-  const double aspect = double(image.width()) / image.height();
-  const bool wider = aspect > double(width) / height;
-  const int new_width = wider ? width : std::max(1, int(height * aspect));
-  const int new_height = wider ? std::max(1, int(width / aspect)) : height;
-  return paste_on(image.resized(new_width, new_height, filter), width, height, (width - new_width) / 2,
-                  (height - new_height) / 2, {0, 0, 0});
+  const Placement at = letterbox_placement(image.width(), image.height(), width, height);
+  return paste_on(image.resized(at.width, at.height, filter), width, height, at.x, at.y, {0, 0, 0});
 }
 
 Image crop(const Image& image, int x, int y, int width, int height, Rgb outside) {

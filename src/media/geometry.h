@@ -27,6 +27,12 @@ Image pad(const Image& image, const Margins& margins, Rgb colour);
 /// negative; what lies outside the canvas is cut off. @throws MediaError as crop.
 Image paste_on(const Image& image, int width, int height, int x, int y, Rgb colour);
 
+/// Where letterbox puts a picture of `width × height`: its size there and its left upper corner.
+struct Placement {
+  int width = 0, height = 0, x = 0, y = 0;
+};
+Placement letterbox_placement(int width, int height, int canvas_width, int canvas_height);
+
 /// The picture at its own aspect ratio in the middle of a black `width × height` canvas, which is how a model
 /// without an image rule of its own is served. Wider than the canvas: width as the canvas, height truncated;
 /// else the other way round; no side below 1. An odd pixel goes to the right and the bottom.

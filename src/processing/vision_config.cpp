@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <sstream>
 #include <utility>
 
 #include "core/config.h"
@@ -99,6 +100,15 @@ std::string numbered_markers(int count) {
 
 }  // namespace
 
+std::string image_rule(const VisionConfig& row) {
+  std::ostringstream out;
+  out << row.width << "x" << row.height << ", ratio kept, black borders, lanczos, mean";
+  for (const double mean : row.mean) out << ' ' << mean;
+  out << ", std";
+  for (const double std : row.std) out << ' ' << std;
+  return out.str();
+}
+
 VisionConfigTable::VisionConfigTable()
     : rows_{{.name = "llava", .width = 336, .height = 336, .prompt_format = "<image>\n{prompt}"},
             {.name = "qwen-vl",
@@ -121,12 +131,16 @@ void VisionConfigTable::add(VisionConfig row) {
     rows_.push_back(std::move(row));
 }
 
-void VisionConfigTable::add_from_file(const std::filesystem::path& path) {
+std::vector<std::string> VisionConfigTable::add_from_file(const std::filesystem::path& path) {
   const auto file = core::ConfigReader::from_file(path);
   VisionConfigTable extended = *this;
-  for (const auto& name : file.keys())
+  std::vector<std::string> names;
+  for (const auto& name : file.keys()) {
     extended.add(read_row(file.child(name), name, extended.get("default")));
+    names.push_back(lower(name));
+  }
   *this = std::move(extended);
+  return names;
 }
 
 const VisionConfig* VisionConfigTable::find(std::string_view name) const {
