@@ -97,8 +97,8 @@ class FixedSquare final : public ImageProcessor {
     const Size resized = rule_.resize ? target(padded) : padded, shown = rule_.crop.value_or(resized);
     const Box box = source_box(padded, resized, crop_start(resized.width, shown.width),
                                crop_start(resized.height, shown.height), shown);
-    const float x = float((padded.width - original.width) / 2),
-                y = float((padded.height - original.height) / 2);
+    const auto x = float(crop_start(padded.width, original.width));
+    const auto y = float(crop_start(padded.height, original.height));
     return {.left = box.left - x, .top = box.top - y, .right = box.right - x, .bottom = box.bottom - y};
   }
 

@@ -3,9 +3,11 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
 import re
 import struct
 import subprocess
+import sys
 import unittest
 import zlib
 
@@ -236,6 +238,18 @@ class See(ProgramTest):
             self.assertEqual(program.returncode, 0)
             self.assertEqual("▀".encode() in text, drawn)
             self.assertIn(b"256", text)
+
+    def test_open_hands_the_page_to_the_desktop(self):
+        viewer = "open" if sys.platform == "darwin" else "xdg-open"
+        for code in (0, 4):
+            self.file(viewer, f"#!/bin/sh\necho \"$1\" > {self.folder}/shown\nexit {code}\n").chmod(0o755)
+            environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "TMPDIR": str(self.folder)}
+            done = subprocess.run([PROGRAM, "see", str(self.image), "--model-type", "llava", "--open"], env=environment,
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2 if code else 0, done.stderr)
+            shown = (self.folder / "shown").read_text().strip()
+            self.assertTrue(shown.startswith(str(self.folder)) and shown.endswith(".html"), shown)
+            self.assertIn("<svg", pathlib.Path(shown).read_text())
 
     def test_outputs_are_refused_where_they_do_not_belong(self):
         model = self.damaged_copy()
