@@ -34,7 +34,7 @@ std::string table(const DetectedModel& model, const std::string& prompt) {
   return text;
 }
 
-nlohmann::ordered_json to_json(const DetectedModel& model) {
+nlohmann::ordered_json object_of(const DetectedModel& model) {
   return {{"name", model.name},
           {"family", model.family.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(model.family)},
           {"source", to_string(model.source)},
@@ -50,7 +50,7 @@ int detect(const DetectFlags& flags) {
   if (flags.prompt) prompt = format_prompt(*flags.prompt, flags.images, model.config);
   std::string text;
   if (flags.json) {
-    auto object = to_json(model);
+    auto object = object_of(model);
     if (flags.prompt) object["prompt"] = prompt;
     text = printed(object);
   } else {

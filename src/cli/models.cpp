@@ -41,8 +41,8 @@ std::string table(const std::vector<FamilyInfo>& families, const std::vector<Vis
   return text;
 }
 
-nlohmann::ordered_json to_json(const std::vector<FamilyInfo>& families,
-                               const std::vector<VisionConfig>& rows) {
+nlohmann::ordered_json object_of(const std::vector<FamilyInfo>& families,
+                                 const std::vector<VisionConfig>& rows) {
   auto out = nlohmann::ordered_json{{"families", nlohmann::ordered_json::array()},
                                     {"rows", nlohmann::ordered_json::array()}};
   for (const FamilyInfo& family : families)
@@ -59,7 +59,7 @@ int models(const ModelsFlags& flags) {
   VisionConfigTable rows;
   if (!flags.vision_config.empty()) rows.add_from_file(flags.vision_config);
   const auto known = families();
-  const std::string text = flags.json ? printed(to_json(known, rows.rows())) : table(known, rows.rows());
+  const std::string text = flags.json ? printed(object_of(known, rows.rows())) : table(known, rows.rows());
   std::fwrite(text.data(), 1, text.size(), stdout);
   return 0;
 }
