@@ -4,6 +4,7 @@
 #   lib/libmlx-vision.so*              finds MLX in lib/mlx-vision
 #   lib/mlx-vision/                    MLX as its wheel lays it out (a copy, so that the clone may go)
 #   lib/cmake/mlx-vision/, include/mlx_vision/
+#   share/mlx-vision/demo-model/       what the program uses when no model is named
 include(CMakePackageConfigHelpers)
 
 if(APPLE)
@@ -41,6 +42,7 @@ if(TARGET mlx-vision)
   set_target_properties(mlx-vision PROPERTIES INSTALL_RPATH ${here}/../${CMAKE_INSTALL_LIBDIR})
   install(TARGETS mlx-vision)
 endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/demo-model DESTINATION ${CMAKE_INSTALL_DATADIR}/mlx-vision)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mlx_vision DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mlx-vision)

@@ -11,7 +11,10 @@ void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& 
 }
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, "Folder of the checkpoint")->required()->type_name("DIR");
+  app.add_option("--model", flags.model,
+                 "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with "
+                 "the program")
+      ->type_name("DIR");
   app.add_option("--min-pixels", flags.min_pixels, "Fewest pixels of a prepared image")
       ->check(CLI::PositiveNumber);
   app.add_option("--max-pixels", flags.max_pixels, "Most pixels of a prepared image")

@@ -16,7 +16,7 @@ namespace mlx_vision::cli {
 /// one.
 
 struct ModelFlags {
-  std::string model;
+  std::string model;  ///< empty: none was named, see default_model.h
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
   bool float32 = false;

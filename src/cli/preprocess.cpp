@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/image_source.h"
 #include "cli/input_file.h"
@@ -35,10 +36,11 @@ std::string table(const Preprocessed& preprocessed) {
 }
 
 int preprocess_images(const PreprocessFlags& flags) {
-  if (!flags.output.empty()) check_output("--output", flags.output, flags.model.model);
+  const std::string model = chosen_model(flags.model);
+  if (!flags.output.empty()) check_output("--output", flags.output, model);
   std::vector<Image> images;
   for (const auto& source : flags.images) images.push_back(load_image(source, "--image").image);
-  const Preprocessed preprocessed = preprocess(flags.model.model, images, load_options(flags.model));
+  const Preprocessed preprocessed = preprocess(model, images, load_options(flags.model));
   if (!flags.output.empty()) core::write_safetensors(flags.output, preprocessed.arrays);
   const std::string text = flags.json ? printed(to_json(preprocessed)) : table(preprocessed);
   std::fwrite(text.data(), 1, text.size(), stdout);

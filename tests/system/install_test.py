@@ -70,6 +70,17 @@ class Installed(unittest.TestCase):
     def test_program_runs(self):
         self.assertIn("mlx-vision", run(self.program, "--version"))
 
+    def test_program_finds_the_model_installed_with_it(self):
+        environment = {k: v for k, v in os.environ.items() if k != "MLX_VISION_MODEL"}
+        picture = SOURCE / "examples" / "pictures" / "word.png"
+        self.assertIn("RABBIT", run(self.program, "describe", picture, env=environment))
+        config = self.prefix / "share" / "mlx-vision" / "demo-model" / "config.json"
+        kept = config.read_text()
+        self.addCleanup(config.write_text, kept)
+        config.write_text("{}")  # the one of the clone, which is there too, must not step in
+        done = subprocess.run([self.program, "describe", picture], capture_output=True, text=True, check=False, env=environment)
+        self.assertEqual(done.returncode, 3, done.stderr)
+
     def test_consumer_runs(self):
         lines = dict(line.split(" ", 1) for line in run(self.built("tests/system/consumer", "consumer")).splitlines())
         self.assertEqual(lines["image"], "2x1")

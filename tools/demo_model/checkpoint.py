@@ -70,7 +70,8 @@ def write_side_files(folder: Path, tok: Tokenizer) -> None:
         "added_tokens_decoder": added, "add_prefix_space": False, "additional_special_tokens": ["<|im_start|>", "<|im_end|>"],
         "bos_token": None, "clean_up_tokenization_spaces": False, "eos_token": "<|im_end|>", "errors": "replace",
         "model_max_length": 4096, "pad_token": "<|endoftext|>", "split_special_tokens": False,
-        "tokenizer_class": "Qwen2Tokenizer", "unk_token": None, "chat_template": TEMPLATE})
+        "tokenizer_class": "Qwen2Tokenizer", "unk_token": None})
+    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
     _write(folder / "config.json", model.checkpoint_config(padded_vocabulary(tok), special))
     _write(folder / "preprocessor_config.json", PREPROCESSOR)
     _write(folder / "generation_config.json", {

@@ -19,7 +19,7 @@ def _tensors(images: int, count: int, device="cpu") -> packing.Fields:
                              for k, (shape, t) in packing.shapes(images).items()})
 
 
-def _work(images: int, seed: int, worker: int, workers: int, tokenizer: str, slots, free, full) -> None:
+def _work(images: int, seed: int, worker: int, workers: int, tokenizer: str, relations: int, slots, free, full) -> None:
     from tokenizers import Tokenizer
     torch.set_num_threads(1)
     encode = packing.Encoder(Tokenizer.from_str(tokenizer))
@@ -30,13 +30,14 @@ def _work(images: int, seed: int, worker: int, workers: int, tokenizer: str, slo
         if slot is None:
             return
         for i in range(SLOT):
-            packing.write_sample(images, seed, index, encode, packing.Fields(*(x[i] for x in arrays[slot])))
+            packing.write_sample(images, seed, index, encode, packing.Fields(*(x[i] for x in arrays[slot])), relations)
             index += workers
         full.put(slot)
 
 
 class Feed:
-    def __init__(self, images: int, seed: int, workers: int, ring: int, tokenizer: str, device: str):
+    def __init__(self, images: int, seed: int, workers: int, ring: int, tokenizer: str, device: str,
+                 relations: int = 0):
         context = mp.get_context("fork" if device == "cpu" else "spawn")
         self.ring = _tensors(images, ring // SLOT * SLOT, device)
         self.written, self.cuda = 0, device == "cuda"
@@ -50,7 +51,8 @@ class Feed:
         for i in range(count):
             self.free.put(i)
         self.processes = [context.Process(target=_work, daemon=True,
-                                          args=(images, seed, w, workers, tokenizer, self.slots, self.free, self.full))
+                                          args=(images, seed, w, workers, tokenizer, relations, self.slots, self.free,
+                                                self.full))
                           for w in range(workers)]
         for p in self.processes:
             p.start()

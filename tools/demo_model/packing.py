@@ -127,14 +127,17 @@ def write_text(rng, items, encode: Encoder, fields: Fields) -> None:
 KINDS = {1: {"shapes": 0.52, "text": 0.32, "chart": 0.1, "other": 0.06}, 2: {"compare": 0.5, "change": 0.5}}
 
 
-def write_sample(images: int, seed: int, index: int, encode: Encoder, fields: Fields) -> None:
-    """Fills one sample's arrays from training scene `index` of a seed (or the next that fits)."""
+def write_sample(images: int, seed: int, index: int, encode: Encoder, fields: Fields, relations: int = 0) -> None:
+    """Fills one sample's arrays from training scene `index` of a seed (or the next that fits). `relations` of the questions
+    about shapes are whether one is left of, above… another, which is learnt last."""
     rng = np.random.default_rng([7, seed, index])
     kinds = KINDS[images]
     while True:
         kind = rng.choice(list(kinds), p=list(kinds.values()))
-        made = scenes.sample("train", seed, index, str(kind), QUESTIONS[images])
+        made = scenes.sample("train", seed, index, str(kind), QUESTIONS[images] - relations)
         if all(write_picture(s, fields, k) for k, s in enumerate(made.scenes)):
             break
         index += 1_000_000_007
+    if kind == "shapes" and relations:
+        made.items.extend(scenes.asked_about(rng, made.scenes[0], (questions.is_it_there,), relations))
     write_text(rng, made.items, encode, fields)

@@ -140,7 +140,8 @@ def _position(rng, scene, asked):
     return Item("position", question, f"The {name} is {REGIONS[int(v)][int(u)]}.")
 
 
-def _relation(rng, scene, asked):
+def _relation(rng, scene, asked, yes_or_no: bool | None = None):
+    """Where one shape is from another, or whether it is there; either, if `yes_or_no` is None."""
     if len(scene.shapes) < 2:
         return None
     a, b = _named(rng, scene), _named(rng, scene)
@@ -149,8 +150,8 @@ def _relation(rng, scene, asked):
     (s, first), (t, second) = a, b
     short = min(scene.image.size)
     dx, dy = (s.x - t.x) / short, (s.y - t.y) / short
-    if rng.random() < 0.5:
-        if max(abs(dx), abs(dy)) < 1.5 * min(abs(dx), abs(dy)) or max(abs(dx), abs(dy)) < 0.12:
+    if not (rng.random() >= 0.5 if yes_or_no is None else yes_or_no):
+        if max(abs(dx), abs(dy)) < 2 * min(abs(dx), abs(dy)) or max(abs(dx), abs(dy)) < 0.12:
             return None
         word = ("left of" if dx < 0 else "right of") if abs(dx) > abs(dy) else ("above" if dy < 0 else "below")
         question = pick(rng, (f"Where is the {first} relative to the {second}?", f"Where is the {first}, seen from the {second}?"))
@@ -162,6 +163,10 @@ def _relation(rng, scene, asked):
     extra = pick(rng, ("", "to the ")) if word.endswith("of") else ""
     return Item("relation", f"Is the {first} {extra}{word} the {second}?",
                 f"{'Yes' if true else 'No'}, the {first} is {'' if true else 'not '}{word} the {second}.")
+
+
+def is_it_there(rng, scene, asked=None):
+    return _relation(rng, scene, asked, True)
 
 
 def _largest(rng, scene, asked):
@@ -214,7 +219,8 @@ def _absent(rng, scene, asked):
                 f"There is no {kind}.")
 
 
-SHAPE_QUESTIONS = (_count, _count, _colour, _shape, _position, _relation, _largest, _exists, _side, _absent)
+SHAPE_QUESTIONS = (_count, _count, _colour, _shape, _position, _position, _relation, _relation, _relation, _relation, _largest,
+                   _exists, _side, _absent)
 OTHER_QUESTIONS = (_count, _exists, _absent)
 
 

@@ -72,10 +72,10 @@ def _layout(rng, count: int, held_out: bool) -> tuple[Image.Image, list[str], li
     return drawing.background(rng, *size, tones), colours, shapes
 
 
-def _asked(rng, scene: Scene, makers, wanted: int, asked: Shape | None = None) -> list[Item]:
+def asked_about(rng, scene: Scene, makers, wanted: int, asked: Shape | None = None) -> list[Item]:
     """Up to `wanted` different questions."""
     items: dict[str, Item] = {}
-    for _ in range(3 * wanted):
+    for _ in range(4 * wanted):
         item = pick(rng, makers)(rng, scene, asked)
         if item is not None:
             items.setdefault(item.question, item)
@@ -87,7 +87,7 @@ def _asked(rng, scene: Scene, makers, wanted: int, asked: Shape | None = None) -
 def shapes_sample(rng, wanted: int) -> Sample:
     empty, _, shapes = _layout(rng, int(rng.integers(1, 5)), False)
     scene = _draw_shapes(rng, empty, shapes, int(rng.integers(2**31)))
-    return Sample([scene], [questions.describe(rng, scene)] + _asked(rng, scene, questions.SHAPE_QUESTIONS, wanted))
+    return Sample([scene], [questions.describe(rng, scene)] + asked_about(rng, scene, questions.SHAPE_QUESTIONS, wanted))
 
 
 def held_out_sample(rng, wanted: int) -> Sample:
@@ -95,7 +95,7 @@ def held_out_sample(rng, wanted: int) -> Sample:
     empty, _, shapes = _layout(rng, int(rng.integers(1, 4)), True)
     scene = _draw_shapes(rng, empty, shapes, int(rng.integers(2**31)))
     asked = shapes[0]
-    items = _asked(rng, scene, (questions._colour, questions._shape, questions._exists), min(wanted, 3), asked)
+    items = asked_about(rng, scene, (questions._colour, questions._shape, questions._exists), min(wanted, 3), asked)
     items = [Item("held_out_pair", i.question, i.answer) for i in items]
     described = questions.describe(rng, scene)
     return Sample([scene], [Item("held_out_describe", described.question, described.answer)] + items)
@@ -135,7 +135,7 @@ def text_sample(rng, wanted: int, held_out: bool, text: str | None = None) -> Sa
             break
     printed = drawing.draw_text(rng, image, text or printed_text(rng, held_out), pick(rng, colours), plate)
     scene = Scene(drawing.finished(rng, image), text=printed)
-    items = [questions.describe(rng, scene)] + _asked(rng, scene, questions.TEXT_QUESTIONS, min(wanted, 3))
+    items = [questions.describe(rng, scene)] + asked_about(rng, scene, questions.TEXT_QUESTIONS, min(wanted, 3))
     if held_out:
         names = {"describe": "held_out_describe", "read": "held_out_read"}
         items = [Item(names.get(i.type, i.type), i.question, i.answer) for i in items]
@@ -146,14 +146,14 @@ def chart_sample(rng, wanted: int) -> Sample:
     scene = drawing.bars_scene(rng)
     while len(scene.bars) < 2:
         scene = drawing.bars_scene(rng)
-    return Sample([scene], [questions.describe(rng, scene)] + _asked(rng, scene, questions.CHART_QUESTIONS, min(wanted, 4)))
+    return Sample([scene], [questions.describe(rng, scene)] + asked_about(rng, scene, questions.CHART_QUESTIONS, min(wanted, 4)))
 
 
 def other_sample(rng, wanted: int) -> Sample:
     scene = drawing.strange_scene(rng)
     described = questions.describe(rng, scene)
     return Sample([scene], [Item("other", described.question, described.answer), questions.off_topic(rng)] +
-                  [Item("other", i.question, i.answer) for i in _asked(rng, scene, questions.OTHER_QUESTIONS, min(wanted, 3))])
+                  [Item("other", i.question, i.answer) for i in asked_about(rng, scene, questions.OTHER_QUESTIONS, min(wanted, 3))])
 
 
 def compare_sample(rng, wanted: int) -> Sample:

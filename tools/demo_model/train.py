@@ -167,6 +167,7 @@ def main() -> None:
     p.add_argument("--adam", type=float, default=2e-3)
     p.add_argument("--workers", type=int, default=max(2, (os.cpu_count() or 2) - 1))
     p.add_argument("--ring", type=int, default=49152, help="samples kept; pairs a quarter of it")
+    p.add_argument("--relations", type=int, default=0, help="how many of a picture's questions are about relations")
     p.add_argument("--compile", action="store_true")
     p.add_argument("--show", type=int, default=100)
     p.add_argument("--save-every", type=float, default=60)
@@ -175,7 +176,7 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tok = Tokenizer.from_file(str(a.tokenizer)) if a.tokenizer else checkpoint.make_tokenizer()
     pairs = max(1, a.workers // 4)
-    feeds = {1: Feed(1, a.seed, a.workers - pairs, a.ring, tok.to_str(), device),
+    feeds = {1: Feed(1, a.seed, a.workers - pairs, a.ring, tok.to_str(), device, a.relations),
              2: Feed(2, a.seed, pairs, a.ring // 4, tok.to_str(), device)}
     torch.manual_seed(a.seed)
     torch.set_float32_matmul_precision("high")
