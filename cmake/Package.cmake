@@ -48,7 +48,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mlx_vision DESTINATION ${CMAKE_I
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mlx-vision)
 install(EXPORT mlx-vision FILE mlx-vision-targets.cmake NAMESPACE mlx_vision:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/mlx-vision-config.cmake.in
-                              ${PROJECT_BINARY_DIR}/mlx-vision-config.cmake INSTALL_DESTINATION ${package_dir})
+                              ${PROJECT_BINARY_DIR}/mlx-vision-config.cmake INSTALL_DESTINATION ${package_dir}
+                              PATH_VARS CMAKE_INSTALL_DATADIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/mlx-vision-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/mlx-vision-config.cmake ${PROJECT_BINARY_DIR}/mlx-vision-config-version.cmake
         DESTINATION ${package_dir})

@@ -100,7 +100,7 @@ class UnlikeTraining(ProgramTest):
                     self.assertGreater(len(done.stdout.strip()), 0)
 
 
-SHAPES = ("The picture shows a large purple diamond, a small white heart, a large yellow star and a small orange diamond, "
+SHAPES = ("The picture shows a large purple diamond, a large yellow star, a small white heart and a small orange diamond, "
           "from left to right.")
 
 if __name__ == "__main__":

@@ -64,8 +64,7 @@ class Installed(unittest.TestCase):
 
     def example(self):
         """The documented example, and a picture for it to describe."""
-        fixtures = SOURCE / "tests" / "fixtures"
-        return (self.built("examples/cpp", "basic"), fixtures / "qwen2_vl/model", fixtures / "images/wide_150x34.png")
+        return (self.built("examples/cpp", "basic"), SOURCE / "examples" / "pictures" / "word.png")
 
     def test_program_runs(self):
         self.assertIn("mlx-vision", run(self.program, "--version"))
@@ -89,7 +88,9 @@ class Installed(unittest.TestCase):
         self.assertGreater(int(lines["families"]), 0)
 
     def test_example_describes_a_picture(self):
-        self.assertRegex(run(*self.example()), r"\d+ tokens in, [1-9]\d* out")
+        told = run(*self.example())
+        self.assertIn("the word RABBIT in black", told)
+        self.assertRegex(told, r"\d+ tokens in, [1-9]\d* out")
 
     @unittest.skipUnless(LINUX, "reads ELF files")
     def test_nothing_points_back_to_the_clone(self):

@@ -19,9 +19,8 @@ from tokenizers import Tokenizer
 
 import checkpoint
 
-# what the converter's processor adds of its own: a model card and settings of other classes
-DROPPED = ("README.md", "model.safetensors.index.json", "processor_config.json")
-
+# of the converter's folder only config.json and the weights are taken: its processor would write the rest in words of its own
+CONVERTED = ("config.json", "model.safetensors")
 SIDE_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "preprocessor_config.json", "generation_config.json")
 
 
@@ -41,12 +40,11 @@ def main() -> None:
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         write_original(a.state, Tokenizer.from_file(str(a.tokenizer)), Path(scratch) / "original")
-        shutil.rmtree(a.out, ignore_errors=True)
-        convert(str(Path(scratch) / "original"), str(a.out), quantize=True, q_bits=a.bits, q_group_size=64)
-        for name in DROPPED:
-            (a.out / name).unlink(missing_ok=True)
-        for name in SIDE_FILES:
-            shutil.copy(Path(scratch) / "original" / name, a.out / name)
+        convert(str(Path(scratch) / "original"), str(Path(scratch) / "converted"), quantize=True, q_bits=a.bits, q_group_size=64)
+        a.out.mkdir(parents=True, exist_ok=True)
+        for folder, names in (("converted", CONVERTED), ("original", SIDE_FILES)):
+            for name in names:
+                shutil.copy(Path(scratch) / folder / name, a.out / name)
 
 
 if __name__ == "__main__":
