@@ -25,7 +25,8 @@ def faults(sample: scenes.Sample) -> list[str]:
         if scene.text and scene.text.text.lower() in HELD_OUT_WORDS:
             out.append(f"picture: {scene.text.text}")
     for item in sample.items:
-        out += [f"{item.question} {item.answer}" for text in (item.question, item.answer) if PHRASE.search(text) or WORD.search(text)]
+        out += [f"{item.question} {item.answer}"
+                for text in (item.question, item.answer) if PHRASE.search(text) or WORD.search(text)]
     return out
 
 

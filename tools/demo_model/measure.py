@@ -35,7 +35,7 @@ def _rows_of(tokenizer: str, seed: int, index: int) -> list[tuple[str, str, int,
         return []
     out = []
     for item in made.items:
-        ids, answer = packing._turn(encode, item, True)
+        ids, answer = packing.turn(encode, item, True)
         own = fields._replace(**{k: np.zeros_like(getattr(fields, k)) for k in ("ids", "answer", "segment", "position")})
         n = len(ids)
         own.ids[:n], own.answer[:n], own.segment[:n], own.position[:n] = ids, answer, 1, np.arange(n)

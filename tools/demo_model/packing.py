@@ -91,7 +91,7 @@ class Encoder:
         return ids
 
 
-def _turn(encode: Encoder, item, first: bool) -> tuple[list[int], list[int]]:
+def turn(encode: Encoder, item, first: bool) -> tuple[list[int], list[int]]:
     before = encode("" if first else "\n<|im_start|>user\n") + encode(item.question) + encode("<|im_end|>\n<|im_start|>assistant\n")
     answer = encode(item.answer) + encode("<|im_end|>")
     return before + answer, [0] * len(before) + [1] * len(answer)
@@ -111,7 +111,7 @@ def write_text(rng, items, encode: Encoder, fields: Fields) -> None:
     for turns, blind in conversations:
         ids, answer = (encode("<|im_start|>user\n"), [0] * HEAD) if blind else ([], [])
         for k, item in enumerate(turns):
-            more, flags = _turn(encode, item, k == 0)
+            more, flags = turn(encode, item, k == 0)
             ids, answer = ids + more, answer + flags
         n = len(ids)
         if at + n > length:

@@ -77,7 +77,7 @@ def describe(rng, scene: Scene) -> Item:
 
 # ---- shapes
 
-def _count(rng, scene, asked):
+def ask_count(rng, scene, asked):
     where = pick(rng, ("are there", "are in the picture", "can you see", "do you see", "are in this image"))
     mode = rng.random()
     if mode < 0.4:
@@ -92,7 +92,7 @@ def _count(rng, scene, asked):
     return Item("count", f"How many {colour} shapes {where}?", there_are(n, counted(n, "shape", colour)))
 
 
-def _colour(rng, scene, asked):
+def ask_colour(rng, scene, asked):
     shapes = [s for s in scene.shapes if unique(scene.shapes, kind=s.kind)]
     shapes = [s for s in shapes if asked is None or s is asked]
     if not shapes:
@@ -104,7 +104,7 @@ def _colour(rng, scene, asked):
     return Item("colour", question, f"The {s.kind} is {s.colour}.")
 
 
-def _shape(rng, scene, asked):
+def ask_shape(rng, scene, asked):
     shapes = [s for s in scene.shapes if unique(scene.shapes, colour=s.colour)]
     shapes = [s for s in shapes if asked is None or s is asked]
     if not shapes:
@@ -127,7 +127,7 @@ def _named(rng, scene: Scene) -> tuple[Shape, str] | None:
     return (s, pick(rng, names)) if names else None
 
 
-def _position(rng, scene, asked):
+def ask_position(rng, scene, asked):
     found = _named(rng, scene) if scene.shapes else None
     if found is None:
         return None
@@ -140,7 +140,7 @@ def _position(rng, scene, asked):
     return Item("position", question, f"The {name} is {REGIONS[int(v)][int(u)]}.")
 
 
-def _relation(rng, scene, asked, yes_or_no: bool | None = None):
+def ask_relation(rng, scene, asked, yes_or_no: bool | None = None):
     """Where one shape is from another, or whether it is there; either, if `yes_or_no` is None."""
     if len(scene.shapes) < 2:
         return None
@@ -166,10 +166,10 @@ def _relation(rng, scene, asked, yes_or_no: bool | None = None):
 
 
 def is_it_there(rng, scene, asked=None):
-    return _relation(rng, scene, asked, True)
+    return ask_relation(rng, scene, asked, True)
 
 
-def _largest(rng, scene, asked):
+def ask_largest(rng, scene, asked):
     size, word = pick(rng, (("large", "largest"), ("small", "smallest")))
     s = unique(scene.shapes, size=size)
     if s is None or len(scene.shapes) < 2:
@@ -180,7 +180,7 @@ def _largest(rng, scene, asked):
     return Item("largest", question, f"The {word} is the {s.colour} {s.kind}.")
 
 
-def _exists(rng, scene, asked):
+def ask_exists(rng, scene, asked):
     present = {(s.colour, s.kind) for s in scene.shapes}
     if present and rng.random() < 0.5:
         colour, kind = pick(rng, sorted(present))
@@ -201,7 +201,7 @@ def _exists(rng, scene, asked):
     return Item("exists", question, f"No, there is no {noun}.")
 
 
-def _side(rng, scene, asked):
+def ask_side(rng, scene, asked):
     if len(scene.shapes) < 2:
         return None
     word, s = pick(rng, (("left", scene.shapes[0]), ("right", scene.shapes[-1])))
@@ -210,7 +210,7 @@ def _side(rng, scene, asked):
     return Item("position", question, f"The {word}most shape is {article(f'{s.colour} {s.kind}')}.")
 
 
-def _absent(rng, scene, asked):
+def ask_absent(rng, scene, asked):
     kind = pick(rng, SHAPES)
     if any(s.kind == kind for s in scene.shapes):
         return None
@@ -219,9 +219,9 @@ def _absent(rng, scene, asked):
                 f"There is no {kind}.")
 
 
-SHAPE_QUESTIONS = (_count, _count, _colour, _shape, _position, _position, _relation, _relation, _relation, _relation, _largest,
-                   _exists, _side, _absent)
-OTHER_QUESTIONS = (_count, _exists, _absent)
+SHAPE_QUESTIONS = ((ask_count,) * 2 + (ask_colour, ask_shape) + (ask_position,) * 2 + (ask_relation,) * 4 +
+                   (ask_largest, ask_exists, ask_side, ask_absent))
+OTHER_QUESTIONS = (ask_count, ask_exists, ask_absent)
 
 
 # ---- text and charts
@@ -240,20 +240,20 @@ def text_colour(rng, scene: Scene, asked=None) -> Item:
                 f"The text is {scene.text.colour}.")
 
 
-def _bar_count(rng, scene, asked=None):
+def ask_bar_count(rng, scene, asked=None):
     n = len(scene.bars)
     return Item("chart", pick(rng, ("How many bars are there?", "How many bars does the chart have?",
                                     "How many bars can you see?")), there_are(n, counted(n, "bar")))
 
 
-def _bar_extreme(rng, scene, asked=None):
+def ask_bar_extreme(rng, scene, asked=None):
     word, best = pick(rng, (("tallest", max), ("shortest", min)))
     also = pick(rng, {"tallest": ("tallest", "highest", "longest"), "shortest": ("shortest", "lowest")}[word])
     question = pick(rng, (f"Which bar is the {also}?", f"What {pick(rng, COLOUR_WORD)} is the {also} bar?"))
     return Item("chart", question, f"The {word} bar is {best(scene.bars, key=lambda b: b.level).colour}.")
 
 
-def _bar_compare(rng, scene, asked=None):
+def ask_bar_compare(rng, scene, asked=None):
     i, j = rng.permutation(len(scene.bars))[:2]
     a, b = scene.bars[i], scene.bars[j]
     taller = a.level > b.level
@@ -262,7 +262,7 @@ def _bar_compare(rng, scene, asked=None):
 
 
 TEXT_QUESTIONS = (read, read, text_colour)
-CHART_QUESTIONS = (_bar_count, _bar_extreme, _bar_extreme, _bar_compare)
+CHART_QUESTIONS = (ask_bar_count, ask_bar_extreme, ask_bar_extreme, ask_bar_compare)
 
 
 # ---- two pictures
@@ -292,7 +292,7 @@ def one_of_two(rng, first: Scene, second: Scene) -> Item | None:
     if rng.random() < 0.5:
         n = len(scene.shapes)
         return Item("which_picture", f"How many shapes are in the {word} picture?", there_are(n, counted(n, "shape")))
-    item = _colour(rng, scene, None)
+    item = ask_colour(rng, scene, None)
     return item and Item("which_picture", item.question.replace("?", f" in the {word} picture?"), item.answer)
 
 

@@ -95,7 +95,7 @@ def held_out_sample(rng, wanted: int) -> Sample:
     empty, _, shapes = _layout(rng, int(rng.integers(1, 4)), True)
     scene = _draw_shapes(rng, empty, shapes, int(rng.integers(2**31)))
     asked = shapes[0]
-    items = asked_about(rng, scene, (questions._colour, questions._shape, questions._exists), min(wanted, 3), asked)
+    items = asked_about(rng, scene, (questions.ask_colour, questions.ask_shape, questions.ask_exists), min(wanted, 3), asked)
     items = [Item("held_out_pair", i.question, i.answer) for i in items]
     described = questions.describe(rng, scene)
     return Sample([scene], [Item("held_out_describe", described.question, described.answer)] + items)

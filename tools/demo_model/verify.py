@@ -39,7 +39,7 @@ def main() -> None:
         item = made.items[0]
         fields = packing.Fields(*(np.zeros(s, t) for s, t in packing.shapes(images).values()))
         assert all(packing.write_picture(s, fields, k) for k, s in enumerate(made.scenes))
-        ids, _ = packing._turn(packing.Encoder(tok), item, True)
+        ids, _ = packing.turn(packing.Encoder(tok), item, True)
         n = len(ids)
         fields.ids[:n], fields.segment[:n], fields.position[:n] = ids, 1, np.arange(n)
         f = packing.Fields(*(torch.from_numpy(x)[None] for x in fields))
