@@ -9,5 +9,5 @@ program=build/mlx-vision
 picture=${1:-examples/pictures/shapes.png}
 
 echo "picture $picture"
-if "$program" see --help > /dev/null 2>&1; then "$program" see "$picture" || true; fi
+if "$program" --help | grep -q '^  see '; then "$program" see "$picture" || true; fi
 "$program" describe "$picture"

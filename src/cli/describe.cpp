@@ -10,7 +10,7 @@ void add_describe(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<GenerateFlags>();
   auto& command =
       *app.add_subcommand("describe", "Say what is in a picture: generate with a prompt that asks for it");
-  command.add_option("images", flags->prompt.images, "Image files (path, file:// or data: URI)")
+  command.add_option("--image,image", flags->prompt.images, "Image files (path, file:// or data: URI)")
       ->required()
       ->take_all()
       ->type_name("IMAGE");

@@ -61,7 +61,7 @@ class Describe(unittest.TestCase):
     def test_a_picture_is_needed(self):
         done = without_model("describe")
         self.assertEqual(done.returncode, 2, done.stderr)
-        self.assertIn("images", done.stderr)
+        self.assertIn("image", done.stderr)
 
 
 class DefaultModel(ProgramTest):
