@@ -13,6 +13,7 @@ using Action = std::function<int()>;
 /// Each adds its subcommand with its flags; parsing the command line sets `action`, which must outlive the
 /// parser.
 void add_generate(CLI::App& app, Action& action);
+void add_describe(CLI::App& app, Action& action);
 void add_chat(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
 void add_decode(CLI::App& app, Action& action);

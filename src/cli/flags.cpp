@@ -15,6 +15,9 @@ void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& 
 
 namespace {
 
+constexpr const char* kModelHelp =
+    "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with the program";
+
 void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--min-pixels", flags.min_pixels, "Fewest pixels of a prepared image")
       ->check(CLI::PositiveNumber);
@@ -25,12 +28,12 @@ void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
 }  // namespace
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, "Folder of the checkpoint")->required()->type_name("DIR");
+  app.add_option("--model", flags.model, kModelHelp)->type_name("DIR");
   add_pixel_flags(app, flags);
 }
 
 void add_processor_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, "Folder of the checkpoint")->type_name("DIR");
+  app.add_option("--model", flags.model, kModelHelp)->type_name("DIR");
   app.add_option(
          "--model-type", flags.type,
          "Without a checkpoint: a family by its model_type, at the reference's defaults, or a row of the "
@@ -43,8 +46,8 @@ void add_processor_flags(CLI::App& app, ModelFlags& flags) {
 }
 
 void check_processor_flags(const ModelFlags& flags) {
-  if (flags.model.empty() == flags.type.empty())
-    throw RequestError("expected one of --model and --model-type");
+  if (!flags.model.empty() && !flags.type.empty())
+    throw RequestError("--model and --model-type: expected one of them");
   if (flags.type.empty() && !flags.vision_config.empty())
     throw RequestError("--vision-config: expected beside --model-type, since a checkpoint has its own rule");
 }

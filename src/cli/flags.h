@@ -17,7 +17,8 @@ namespace mlx_vision::cli {
 /// one.
 
 struct ModelFlags {
-  std::string model, type;  ///< `type`: a family or row, in place of a folder where no weights are needed
+  std::string model;  ///< empty: none was named, see default_model.h
+  std::string type;   ///< a family or row, in place of a folder where no weights are needed
   std::string vision_config;  ///< JSON file with rows of the vision configuration table
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
@@ -41,7 +42,7 @@ struct SamplingFlags {
 void add_model_flags(CLI::App& app, ModelFlags& flags);
 /// --model or --model-type, --min-pixels, --max-pixels
 void add_processor_flags(CLI::App& app, ModelFlags& flags);
-/// @throws RequestError unless exactly one of --model and --model-type is there.
+/// @throws RequestError for --model beside --model-type, --vision-config without the latter.
 void check_processor_flags(const ModelFlags& flags);
 /// The row that --vision-config gives for --model-type, if it does. @throws ConfigError
 std::optional<VisionConfig> row_from_file(const ModelFlags& flags);

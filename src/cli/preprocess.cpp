@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/image_source.h"
 #include "cli/input_file.h"
@@ -36,15 +37,15 @@ std::string table(const Preprocessed& preprocessed) {
 
 int preprocess_images(const PreprocessFlags& flags) {
   check_processor_flags(flags.model);
-  const bool folder = !flags.model.model.empty();
-  if (!flags.output.empty() && folder) check_output("--output", flags.output, flags.model.model);
+  const std::string folder = processor_model(flags.model);
+  if (!flags.output.empty() && !folder.empty()) check_output("--output", flags.output, folder);
   std::vector<Image> images;
   for (const auto& source : flags.images) images.push_back(load_image(source, "--image").image);
   const LoadOptions options = load_options(flags.model);
   const auto row = row_from_file(flags.model);
-  const Preprocessed preprocessed = folder ? preprocess(flags.model.model, images, options)
-                                    : row  ? preprocess(*row, images, options)
-                                           : preprocess(ModelType{flags.model.type}, images, options);
+  const Preprocessed preprocessed = !folder.empty() ? preprocess(folder, images, options)
+                                    : row           ? preprocess(*row, images, options)
+                                                    : preprocess(ModelType{flags.model.type}, images, options);
   if (!flags.output.empty()) core::write_safetensors(flags.output, preprocessed.arrays);
   const std::string text = flags.json ? printed(to_json(preprocessed)) : table(preprocessed);
   std::fwrite(text.data(), 1, text.size(), stdout);

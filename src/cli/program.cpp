@@ -35,6 +35,7 @@ std::unique_ptr<CLI::App> make_app(Action& action) {
   // As in Python's argparse, the last of several wins.
   app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_generate(*app, action);
+  add_describe(*app, action);
   add_chat(*app, action);
   add_inspect(*app, action);
   add_decode(*app, action);

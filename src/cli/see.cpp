@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/image_source.h"
 #include "cli/input_file.h"
@@ -38,8 +39,7 @@ struct SeeFlags {
   bool json = false, open = false;
 };
 
-void check_flags(const SeeFlags& flags) {
-  check_processor_flags(flags.model);
+void check_outputs(const SeeFlags& flags) {
   if (!flags.output.empty()) require_picture_name("--output", flags.output);
   if (flags.model.model.empty()) return;
   if (!flags.output.empty()) check_output("--output", flags.output, flags.model.model);
@@ -100,7 +100,9 @@ void print(const std::vector<SeenImage>& images, bool json) {
 }
 
 int show(SeeFlags flags) {
-  check_flags(flags);
+  check_processor_flags(flags.model);
+  flags.model.model = processor_model(flags.model);
+  check_outputs(flags);
   const auto images = see_images(flags);
   const std::string& model = flags.model.type.empty() ? flags.model.model : flags.model.type;
   const std::string title = model + ": " + images[0].seen.rule;
