@@ -17,8 +17,8 @@ namespace mlx_vision::cli {
 /// one.
 
 struct ModelFlags {
-  std::string model;  ///< empty: none was named, see default_model.h
-  std::string type;   ///< a family or row, in place of a folder where no weights are needed
+  std::string model;          ///< empty: none was named, see default_model.h
+  std::string type;           ///< a family or row, in place of a folder where no weights are needed
   std::string vision_config;  ///< JSON file with rows of the vision configuration table
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;

@@ -45,7 +45,7 @@ int preprocess_images(const PreprocessFlags& flags) {
   const auto row = row_from_file(flags.model);
   const Preprocessed preprocessed = !folder.empty() ? preprocess(folder, images, options)
                                     : row           ? preprocess(*row, images, options)
-                                                    : preprocess(ModelType{flags.model.type}, images, options);
+                                          : preprocess(ModelType{flags.model.type}, images, options);
   if (!flags.output.empty()) core::write_safetensors(flags.output, preprocessed.arrays);
   const std::string text = flags.json ? printed(to_json(preprocessed)) : table(preprocessed);
   std::fwrite(text.data(), 1, text.size(), stdout);
