@@ -9,5 +9,5 @@ program=build/mlx-vision
 picture=${1:-examples/pictures/shapes.png}
 
 echo "picture $picture"
-if "$program" --help | grep -q '^  see '; then "$program" see "$picture" || true; fi
+"$program" see "$picture" 2> /dev/null # which model it is, describe says
 "$program" describe "$picture"

@@ -148,8 +148,13 @@ class Preprocess(ProgramTest):
                 self.assertEqual(found["arrays"][0]["shape"], shape)
                 self.assertEqual(found["image_tokens"], [tokens])
 
+    def test_the_bundled_model_prepares_when_none_is_named(self):
+        done = run("preprocess", "--image", self.image, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count("model: the bundled demo"), 1)
+        self.assertEqual(json.loads(done.stdout)["arrays"][1]["name"], "image_grid_thw")
+
     def test_one_of_both_ways_to_name_the_model(self):
-        self.refused(run("preprocess", "--image", self.image, "--json"), 2, "RequestError", "--model-type")
         both = ["--model", self.model, "--model-type", "qwen2_vl"]
         self.refused(run("preprocess", *both, "--image", self.image, "--json"), 2, "RequestError", "--model-type")
         unknown = run("preprocess", "--model-type", "qwen9_vl", "--image", self.image, "--json")
