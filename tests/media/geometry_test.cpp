@@ -48,14 +48,15 @@ TEST_CASE("each order of operations rounds in its own way") {
   const float m = float(mean[0]), s = float(std[0]);
   const NormalizeTable pil(mean, std, RescaleOrder::hf_pil), multiply(mean, std, RescaleOrder::f32_multiply),
       divide(mean, std, RescaleOrder::f32_divide), wide(mean, std, RescaleOrder::f64),
-      fused(mean, std, RescaleOrder::fused);
+      mixed(mean, std, RescaleOrder::f32_then_f64), fused(mean, std, RescaleOrder::fused);
   int pil_differs = 0;
   for (int v = 0; v < 256; ++v) {
     const auto byte = std::uint8_t(v);
     CHECK(pil(0, byte) == (float(v * (1.0 / 255.0)) - m) / s);
     CHECK(multiply(0, byte) == (float(v) * float(1.0 / 255.0) - m) / s);
     CHECK(divide(0, byte) == (float(v) / 255.0f - m) / s);
-    CHECK(wide(0, byte) == float((v / 255.0 - mean[0]) / std[0]));
+    CHECK(wide(0, byte) == float((v * (1.0 / 255.0) - mean[0]) / std[0]));
+    CHECK(mixed(0, byte) == float((double(float(v) / 255.0f) - mean[0]) / std[0]));
     CHECK(fused(0, byte) == (float(v) - m * 255.0f) / (s * 255.0f));
     pil_differs += pil(0, byte) != multiply(0, byte);
   }
