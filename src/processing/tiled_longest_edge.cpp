@@ -2,11 +2,13 @@
 
 #include <utility>
 
-#include "media/geometry.h"
+#include "media/framing.h"
 #include "mlx_vision/error.h"
 #include "processing/arrays.h"
+#include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/tile_grids.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -15,7 +17,6 @@ constexpr std::string_view kImageToken = "<image>";
 constexpr std::string_view kFakeToken = "<fake_token_around_image>";
 constexpr std::string_view kGlobalToken = "<global-img>";
 constexpr int kTileEdge = 364, kLongestEdge = 4 * kTileEdge;  // Idefics3ImageProcessor's and SmolVLM's
-constexpr int kMostTiles = 4096;
 
 struct TileRule {
   SizeField resize;       ///< the longest edge, or a rectangle
@@ -37,15 +38,11 @@ class TiledLongestEdge final : public ImageProcessor {
 
   ImageInput prepare(const Image& image, int) const override {
     const Tiles tiles = cut(image);
-    const std::size_t values = 3 * std::size_t(rule_.tile) * std::size_t(rule_.tile);
-    std::vector<float> pixels(tiles.images.size() * values);
-    for (std::size_t i = 0; i < tiles.images.size(); ++i)
-      media::write_planes(tiles.images[i], pixels_.table, std::span(pixels).subspan(i * values, values));
     const auto count = std::int64_t(tiles.images.size());
     ImageInput out;
     out.tokens = int(count) * rule_.tile_tokens;
     out.expansion = expansion(tiles.grid);
-    out.arrays.push_back(float_tensor("pixel_values", {count, 3, rule_.tile, rule_.tile}, std::move(pixels)));
+    out.arrays.push_back(planes_of("pixel_values", tiles.images, pixels_.table));
     return out;
   }
 
@@ -77,30 +74,26 @@ class TiledLongestEdge final : public ImageProcessor {
   }
 
  private:
-  Image resized(const Image& image, Size size) const {
-    return image.resized(size.width, size.height, pixels_.filter);
-  }
-
   Image first_resize(const Image& image) const {
     if (!pixels_.resize) return image;
-    if (!rule_.resize.longest_edge) return resized(image, {*rule_.resize.width, *rule_.resize.height});
-    return resized(image, fit_longest_edge_even({image.width(), image.height()}, *rule_.resize.longest_edge));
+    if (!rule_.resize.longest_edge)
+      return pixels_.resized(image, {*rule_.resize.width, *rule_.resize.height});
+    return pixels_.resized(
+        image, fit_longest_edge_even({image.width(), image.height()}, *rule_.resize.longest_edge));
   }
 
   Tiles cut(const Image& image) const {
     const Size one{rule_.tile, rule_.tile};
     Image whole = first_resize(image);
-    if (!rule_.split) return {{resized(whole, one)}, {}};
-    whole = resized(whole, ceil_to_tiles({whole.width(), whole.height()}, rule_.tile));
+    if (!rule_.split) return {{pixels_.resized(whole, one)}, {}};
+    whole = pixels_.resized(whole, ceil_to_tiles({whole.width(), whole.height()}, rule_.tile));
     Tiles tiles{{}, tile_grid({whole.width(), whole.height()}, rule_.tile)};
     const auto [rows, cols] = tiles.grid;
     if (std::int64_t(rows) * cols > kMostTiles)
       throw MediaError("image: would be cut into " + std::to_string(std::int64_t(rows) * cols) +
                        " tiles, at most " + std::to_string(kMostTiles) + " are possible");
-    for (int r = 0; r < rows; ++r)
-      for (int c = 0; c < cols; ++c)
-        tiles.images.push_back(media::crop(whole, c * rule_.tile, r * rule_.tile, rule_.tile, rule_.tile));
-    tiles.images.push_back(rows == 0 ? whole : resized(whole, one));
+    if (rows > 0) tiles.images = media::cut_tiles(whole, rule_.tile, rule_.tile);
+    tiles.images.push_back(rows == 0 ? whole : pixels_.resized(whole, one));
     return tiles;
   }
 
@@ -146,10 +139,7 @@ TileRule read_rule(const ProcessorFiles& files, bool resizes) {
 
 std::unique_ptr<ImageProcessor> make_tiled_longest_edge(const ProcessorFiles& files,
                                                         const ImageLimits& limits) {
-  if (limits.min_pixels || limits.max_pixels)
-    throw RequestError(
-        "image limits: this model cuts pictures into tiles of one size, min_pixels and "
-        "max_pixels have no meaning here; leave them out");
+  refuse_limits(limits, "this model cuts pictures into tiles of one size");
   PixelRule pixels = read_pixel_rule(files.image_processor, {Filter::lanczos, kHalf, kHalf});
   const TileRule rule = read_rule(files, pixels.resize);
   return std::make_unique<TiledLongestEdge>(std::move(pixels), rule);
