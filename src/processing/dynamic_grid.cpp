@@ -209,7 +209,8 @@ std::unique_ptr<ImageProcessor> make_internvl_chat_grid(const ProcessorFiles& fi
   check_canvas(config, "max_dynamic_patch", rule);
   const int patch = processor.size_or("patch_size", vision.size_or("patch_size", 14, 1, 4096), 1, 4096);
   const double ratio = processor.get_or("downsample_ratio", config.get_or("downsample_ratio", 0.5));
-  const double tokens = double(edge / patch) * (edge / patch) * (ratio * ratio);
+  const std::int64_t side = edge / patch;
+  const double tokens = double(side * side) * (ratio * ratio);
   if (!(tokens >= 1 && tokens <= kMostTileTokens))
     config.fail("downsample_ratio",
                 "expected one that leaves 1 to " + std::to_string(kMostTileTokens) + " tokens for a tile");

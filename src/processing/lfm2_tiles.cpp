@@ -116,14 +116,14 @@ class Lfm2Tiles final : public ImageProcessor {
   }
 
   std::string expansion(const Views& views) const {
-    const auto mark = [&](std::string text) { return rule_.markers ? text : std::string(); };
+    const auto mark = [&](const std::string& text) { return rule_.markers ? text : std::string(); };
     std::string out = mark("<|image_start|>");
     std::size_t view = 0;
     for (int row = 1; row <= views.grid.rows; ++row)
       for (int col = 1; col <= views.grid.cols; ++col) {
         std::string name = "<|img_row_" + std::to_string(row);
         name.append("_col_").append(std::to_string(col)).append("|>");
-        out.append(mark(std::move(name))).append(token_run(kImageToken, tokens_of(views.images[view++])));
+        out.append(mark(name)).append(token_run(kImageToken, tokens_of(views.images[view++])));
       }
     if (view > 0) out.append(mark("<|img_thumbnail|>"));
     return out.append(token_run(kImageToken, tokens_of(views.images[view]))).append(mark("<|image_end|>"));

@@ -174,7 +174,10 @@ Size fit_whole_patches(Size image, Size most, Size patch) {
     w = int(std::floor(w / ratio));
   }
   // A side that became 0 stays 0 patches in the reference as well, which Pillow then refuses.
-  const auto whole = [&](int s, int p) { return side(s < 1 ? 0 : double((s - 1) / p + 1) * p, image); };
+  const auto whole = [&](int s, int p) {
+    const std::int64_t patches = s < 1 ? 0 : (s - 1) / p + 1;
+    return side(double(patches * p), image);
+  };
   return {whole(w, patch.width), whole(h, patch.height)};
 }
 
