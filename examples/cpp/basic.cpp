@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
 
     mv::Request request;
     request.chat.messages.push_back({"user",
-                                     {mv::ImagePart{mv::Image::from_file(argv[2]), argv[2]},
+                                     {mv::ImagePart{mv::Image::open(argv[2]), argv[2]},
                                       mv::TextPart{argc > 3 ? argv[3] : "Describe this image."}}});
     request.chat.place_images_by_family = true;  // before or after the text, as this model was trained
     request.options.max_tokens = 200;

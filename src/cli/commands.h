@@ -15,8 +15,12 @@ using Action = std::function<int()>;
 void add_generate(CLI::App& app, Action& action);
 void add_chat(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
+void add_decode(CLI::App& app, Action& action);
+void add_see(CLI::App& app, Action& action);
 void add_preprocess(CLI::App& app, Action& action);
 void add_render(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
+void add_models(CLI::App& app, Action& action);
+void add_detect(CLI::App& app, Action& action);
 
 }  // namespace mlx_vision::cli

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mlx_vision/options.h"
+#include "mlx_vision/vision_config.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): of the parser library
 class App;
@@ -16,7 +17,8 @@ namespace mlx_vision::cli {
 /// one.
 
 struct ModelFlags {
-  std::string model;
+  std::string model, type;  ///< `type`: a family or row, in place of a folder where no weights are needed
+  std::string vision_config;  ///< JSON file with rows of the vision configuration table
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
   bool float32 = false;
@@ -37,6 +39,12 @@ struct SamplingFlags {
 
 /// --model, --min-pixels, --max-pixels
 void add_model_flags(CLI::App& app, ModelFlags& flags);
+/// --model or --model-type, --min-pixels, --max-pixels
+void add_processor_flags(CLI::App& app, ModelFlags& flags);
+/// @throws RequestError unless exactly one of --model and --model-type is there.
+void check_processor_flags(const ModelFlags& flags);
+/// The row that --vision-config gives for --model-type, if it does. @throws ConfigError
+std::optional<VisionConfig> row_from_file(const ModelFlags& flags);
 /// --prefill-step-size, --float32
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking

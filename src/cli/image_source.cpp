@@ -87,21 +87,25 @@ ImageLocation locate_image(const std::string& source, const std::string& place) 
   return std::filesystem::path(source);
 }
 
-ImagePart load_image(const std::string& source, const std::string& place,
-                     const std::filesystem::path& folder) {
+ImagePart load_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
+                     const DecodeOptions& options) {
   auto location = locate_image(source, place);
-  if (const auto* bytes = std::get_if<std::vector<std::byte>>(&location))
-    return {Image::from_bytes(*bytes, {}, place), place};
+  if (auto* bytes = std::get_if<std::vector<std::byte>>(&location))
+    return {Image::open_bytes(std::move(*bytes), options, place), place};
   auto path = std::get<std::filesystem::path>(location);
   std::error_code ignored;
   if (!folder.empty() && path.is_relative() && std::filesystem::exists(folder / path, ignored))
     path = folder / path;
   try {
-    return {Image::from_file(path), path.string()};
+    return {Image::open(path, options), path.string()};
   } catch (const MediaError& e) {
     std::string text = place;
     throw MediaError(text.append(": ").append(e.what()));
   }
+}
+
+std::string shown_source(const std::string& source) {
+  return has_scheme(source, "data:") ? "data: URI" : source;
 }
 
 }  // namespace mlx_vision::cli

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "core/files.h"
+#include "engine/image_preparation.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
+#include "processing/image_processors.h"
 #include "processing/prepare_images.h"
 
 namespace mlx_vision::engine {
@@ -72,12 +74,6 @@ std::int32_t end_token(const text::Tokenizer& tokenizer, const std::string& toke
   return ids.back();
 }
 
-std::vector<ImagePart> unnamed(const std::vector<Image>& images) {
-  std::vector<ImagePart> out;
-  for (const Image& image : images) out.push_back({image, {}});
-  return out;
-}
-
 void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& progress) {
   std::uint64_t total = 0, done = 0;
   for (const mx::array& w : weights) total += w.nbytes();
@@ -105,12 +101,10 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
   auto chat_template = text::ChatTemplate::open(folder, tokenizer.special());
   const bool has_template = chat_template.has_value();
-  processing::PromptBuilder prompts(
-      {.tokenizer = tokenizer,
-       .chat_template = std::move(chat_template),
-       .processor = family.processor(processing::read_processor_files(folder),
-                                     {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels}),
-       .rule = family.prompt_rule});
+  processing::PromptBuilder prompts({.tokenizer = tokenizer,
+                                     .chat_template = std::move(chat_template),
+                                     .processor = open_processor(folder, options),
+                                     .rule = family.prompt_rule});
   return {.model_type = model_type,
           .family = &family,
           .prompts = std::move(prompts),
@@ -169,16 +163,24 @@ Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   return job;
 }
 
-Preprocessed prepare_images(const std::filesystem::path& folder, const std::vector<Image>& images,
-                            const LoadOptions& options) {
-  core::require_directory(folder);
-  const auto files = processing::read_processor_files(folder);
-  const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
-  const auto processor =
-      family.processor(files, {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels});
-  const auto inputs = processing::prepare_images(*processor, unnamed(images));
-  Preprocessed out{.arrays = processor->batch(inputs), .image_tokens = {}};
-  for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
+std::vector<FamilyInfo> describe_families() {
+  std::vector<FamilyInfo> out;
+  for (const models::Family* family : models::families()) {
+    const auto processor = open_processor(ModelType{std::string(family->model_type)}, {});
+    out.push_back({.model_type = std::string(family->model_type),
+                   .aliases = {family->aliases.begin(), family->aliases.end()},
+                   .image_rule = processor->describe(),
+                   .placeholder = std::string(processor->placeholder()),
+                   .images_first = family->prompt_rule == processing::PromptRule::image_first});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model_type < b.model_type; });
+  return out;
+}
+
+std::vector<std::string> prepared_only_types() {
+  std::vector<std::string> out;
+  for (const auto& images : processing::image_processors())
+    if (models::lookup_family(images.model_type) == nullptr) out.emplace_back(images.model_type);
   return out;
 }
 

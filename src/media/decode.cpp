@@ -3,6 +3,7 @@
 
 #include "media/byte_reader.h"
 #include "media/codec.h"
+#include "media/foreign_formats.h"
 #include "media/orientation.h"
 #include "mlx_vision/error.h"
 
@@ -100,7 +101,7 @@ Picture decode(const Source& source) {
   const Decoder decoder = find_decoder(source.bytes);
   if (decoder == nullptr)
     source.fail("expected a picture (JPEG, PNG, WebP, GIF, BMP, PNM, TIFF, AVIF or HEIC), got " +
-                std::string(source.bytes.empty() ? "an empty file" : "other data"));
+                std::string(foreign_format(source.bytes)));
   Picture picture = decoder(source);
   const int orientation = picture.info.orientation;
   return source.options.apply_orientation ? oriented(std::move(picture), orientation) : std::move(picture);

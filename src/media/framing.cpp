@@ -11,9 +11,21 @@ int rounded(double value) { return int(std::nearbyint(value)); }
 
 }  // namespace
 
+Placement crop_placement(int width, int height, int crop_width, int crop_height) {
+  return {.width = width,
+          .height = height,
+          .x = -((width - crop_width) >> 1),
+          .y = -((height - crop_height) >> 1)};
+}
+
 Image centre_crop(const Image& image, int width, int height) {
-  const auto start = [](int have, int want) { return (have - want) >> 1; };
-  return crop(image, start(image.width(), width), start(image.height(), height), width, height);
+  const Placement at = crop_placement(image.width(), image.height(), width, height);
+  return crop(image, -at.x, -at.y, width, height);
+}
+
+Placement pad_placement(int width, int height, int canvas_width, int canvas_height) {
+  return {
+      .width = width, .height = height, .x = (canvas_width - width) / 2, .y = (canvas_height - height) / 2};
 }
 
 Image pad_to_square(const Image& image, Rgb colour) {
@@ -23,7 +35,8 @@ Image pad_to_square(const Image& image, Rgb colour) {
 
 Image pad_around(const Image& image, int width, int height, Rgb colour) {
   if (width == image.width() && height == image.height()) return image;
-  return paste_on(image, width, height, (width - image.width()) / 2, (height - image.height()) / 2, colour);
+  const Placement at = pad_placement(image.width(), image.height(), width, height);
+  return paste_on(image, width, height, at.x, at.y, colour);
 }
 
 Image pad_right_bottom(const Image& image, int width, int height, Rgb colour) {
@@ -31,20 +44,25 @@ Image pad_right_bottom(const Image& image, int width, int height, Rgb colour) {
   return paste_on(image, width, height, 0, 0, colour);
 }
 
-Image fitted_and_padded(const Image& image, int width, int height, Filter filter, Rgb colour) {
-  const double ratio = double(image.width()) / image.height(), wanted = double(width) / height;
-  int new_width = width, new_height = height;
+Placement fitted_placement(int width, int height, int canvas_width, int canvas_height) {
+  const double ratio = double(width) / height, wanted = double(canvas_width) / canvas_height;
+  Placement at{.width = canvas_width, .height = canvas_height};
   if (ratio > wanted)
-    new_height = rounded(double(image.height()) / image.width() * width);
+    at.height = rounded(double(height) / width * canvas_width);
   else if (ratio < wanted)
-    new_width = rounded(double(image.width()) / image.height() * height);
-  if (new_width < 1 || new_height < 1)  // nothing is left of the picture
-    return paste_on(image, width, height, width, height, colour);
-  const Image fitted = image.resized(new_width, new_height, filter);
-  const int x = rounded((width - new_width) * 0.5), y = rounded((height - new_height) * 0.5);
-  return x == 0 && y == 0 && new_width == width && new_height == height
-             ? fitted
-             : paste_on(fitted, width, height, x, y, colour);
+    at.width = rounded(double(width) / height * canvas_height);
+  const bool empty = at.width < 1 || at.height < 1;
+  at.x = empty ? canvas_width : rounded((canvas_width - at.width) * 0.5);
+  at.y = empty ? canvas_height : rounded((canvas_height - at.height) * 0.5);
+  return at;
+}
+
+Image fitted_and_padded(const Image& image, int width, int height, Filter filter, Rgb colour) {
+  const Placement at = fitted_placement(image.width(), image.height(), width, height);
+  if (at.width < 1 || at.height < 1) return paste_on(image, width, height, at.x, at.y, colour);
+  const Image fitted = image.resized(at.width, at.height, filter);
+  return at.width == width && at.height == height ? fitted
+                                                  : paste_on(fitted, width, height, at.x, at.y, colour);
 }
 
 std::vector<Image> cut_tiles(const Image& image, int width, int height) {

@@ -1,5 +1,6 @@
 #include "processing/anyres_tiles.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -14,6 +15,7 @@
 #include "processing/pixel_config.h"
 #include "processing/square_steps.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -34,11 +36,28 @@ struct TextRule {
   int overview = 0;    ///< rows of the overview
   int less = 0;        ///< rows that the model drops of the sum
   int most_tiles = 0;  ///< beyond, the rows are resampled (anyres_max_N); 0 = never
+  int patch = 0;       ///< side of the encoder's patches; 0: not known
 };
 
-/// Rows of the tiles and of the line ends.
+/// One axis of the rows of all tiles: the padding's are dropped at both ends, the others resampled.
+struct RowAxis {
+  std::int64_t all = 0, unpadded = 0, kept = 0;
+
+  /// How many of the kept ones have their middle in `[begin, end)` of all.
+  int within(std::int64_t begin, std::int64_t end) const {
+    int count = 0;
+    for (std::int64_t i = 0; i < kept; ++i) {
+      // (i + 1/2) * unpadded / kept + the padding before, in integers
+      const std::int64_t twice = (2 * i + 1) * unpadded + (all - unpadded) / 2 * 2 * kept;
+      count += twice >= 2 * kept * begin && twice < 2 * kept * end ? 1 : 0;
+    }
+    return count;
+  }
+};
+
+/// Rows of the tiles; each line of them has an end of its own.
 struct TileRows {
-  std::int64_t kept = 0, lines = 0;
+  RowAxis down, across;
 };
 
 /// int(round(value, 7)) of Python, which rounds the decimal digits.
@@ -81,6 +100,22 @@ class AnyresTiles final : public ImageProcessor {
     return {stacked("pixel_values", images), joined("image_sizes", images)};
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const int overview = text_.overview - text_.less;
+    std::vector<View> out =
+        plane_views(input.array("pixel_values"), pixels_.table, {.patch = text_.patch, .tokens = overview});
+    if (out.size() == 1) {  // one of several pictures
+      const int side = std::max(original.width, original.height);
+      out[0].source = source_box(rule_.steps.shown({side, side}),
+                                 media::pad_placement(original.width, original.height, side, side), original);
+      return out;
+    }
+    out[0].source = source_box(rule_.steps.shown(rule_.overview),
+                               {.width = rule_.overview.width, .height = rule_.overview.height}, original);
+    place_views(out, original);
+    return out;
+  }
+
   std::string_view placeholder() const override { return text_.image_token; }
 
   std::string describe() const override {
@@ -89,6 +124,30 @@ class AnyresTiles final : public ImageProcessor {
   }
 
  private:
+  void place_views(std::vector<View>& views, Size original) const {
+    const Size best = best_resolution(original, rule_.pinpoints), fitted = fit_into(original, best);
+    const media::Placement at = media::pad_placement(fitted.width, fitted.height, best.width, best.height);
+    const auto [down, across] = rows_of(original);
+    const int columns = (best.width + rule_.tile - 1) / rule_.tile;
+    for (int i = 0; i + 1 < int(views.size()); ++i) {
+      View& view = views[std::size_t(i) + 1];
+      name_tile(view, i, columns);
+      const int x = view.column * rule_.tile, y = view.row * rule_.tile;
+      const Box part =
+          rule_.steps.shown({std::min(rule_.tile, best.width - x), std::min(rule_.tile, best.height - y)});
+      view.source = source_box({.left = part.left + float(x),
+                                .top = part.top + float(y),
+                                .right = part.right + float(x),
+                                .bottom = part.bottom + float(y)},
+                               at, original);
+      const auto [rows, cols] = text_.patches;
+      view.token_count = down.within(view.row * rows, (view.row + 1) * rows) *
+                         across.within(view.column * cols, (view.column + 1) * cols);
+      const bool all_kept = down.kept == down.unpadded && view.token_count == rows * cols;
+      if (!all_kept || rows != cols) view.tokens = {};
+    }
+  }
+
   std::vector<Image> cut(const Image& image) const {
     const Size size{image.width(), image.height()};
     const Size best = best_resolution(size, rule_.pinpoints);
@@ -100,29 +159,30 @@ class AnyresTiles final : public ImageProcessor {
   }
 
   std::int64_t tokens_of(const Image& image) const {
-    const Size size{image.width(), image.height()};
-    const Size tile = *rule_.steps.result(true);
-    const Size best = best_resolution(size, rule_.pinpoints);
-    const TileRows rows = tile_rows(size, {best.height / tile.height, best.width / tile.width});
-    return rows.kept + rows.lines + text_.overview - text_.less;
+    const auto [down, across] = rows_of({image.width(), image.height()});
+    return down.kept * (across.kept + 1) + text_.overview - text_.less;
   }
 
-  TileRows tile_rows(Size image, Grid tiles) const {
-    std::int64_t height = std::int64_t(text_.patches.rows) * tiles.rows;
-    std::int64_t width = std::int64_t(text_.patches.cols) * tiles.cols;
+  TileRows rows_of(Size image) const {
+    const Size tile = *rule_.steps.result(true);
+    const Size best = best_resolution(image, rule_.pinpoints);
+    const std::int64_t all_height = std::int64_t(text_.patches.rows) * (best.height / tile.height);
+    const std::int64_t all_width = std::int64_t(text_.patches.cols) * (best.width / tile.width);
+    std::int64_t height = all_height, width = all_width;
     if (double(image.width) / image.height > double(width) / double(height))
       height -= (height - rounded_digits(image.height * (double(width) / image.width))) / 2 * 2;
     else
       width -= (width - rounded_digits(image.width * (double(height) / image.height))) / 2 * 2;
+    TileRows out{.down = {all_height, height, height}, .across = {all_width, width, width}};
     if (text_.most_tiles > 0) {
       const double most = double(std::int64_t(text_.most_tiles) * text_.patches.rows * text_.patches.rows);
       const double ratio = std::sqrt(double(height * width) / most);
       if (ratio > 1.1) {
-        height = floor_divide(double(height), ratio);
-        width = floor_divide(double(width), ratio);
+        out.down.kept = floor_divide(double(height), ratio);
+        out.across.kept = floor_divide(double(width), ratio);
       }
     }
-    return {.kept = height * width, .lines = height};
+    return out;
   }
 
   PixelRule pixels_;
@@ -225,7 +285,8 @@ std::unique_ptr<ImageProcessor> make_llava_next_tiles(const ProcessorFiles& file
                                        TextRule{.image_token = tokens.image_token,
                                                 .patches = patches,
                                                 .overview = patches.rows * patches.cols + tokens.additional,
-                                                .less = int(tokens.drops_first)});
+                                                .less = int(tokens.drops_first),
+                                                .patch = tokens.patch});
 }
 
 std::unique_ptr<ImageProcessor> make_llava_onevision_tiles(const ProcessorFiles& files,
@@ -244,7 +305,8 @@ std::unique_ptr<ImageProcessor> make_llava_onevision_tiles(const ProcessorFiles&
       .patches = {side, side},
       .overview = tokens,
       .less = int(files.processor.get_or<std::string>("vision_feature_select_strategy", "") == "default"),
-      .most_tiles = read_most_tiles(files)};
+      .most_tiles = read_most_tiles(files),
+      .patch = read_encoder_patch(files)};
   return std::make_unique<AnyresTiles>(std::move(pixels), std::move(rule), std::move(text));
 }
 

@@ -7,6 +7,7 @@
 #include "processing/arrays.h"
 #include "processing/pixel_config.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -16,6 +17,7 @@ constexpr int kMostCanvasTiles = 64;
 
 struct CanvasRule {
   int tile = 224, most = 4;
+  int patch = 0;  ///< side of the encoder's patches; 0: not known
 };
 
 class CanvasTiles final : public ImageProcessor {
@@ -50,6 +52,17 @@ class CanvasTiles final : public ImageProcessor {
     return out;
   }
 
+  /// The language model reads the tiles by cross-attention: their tokens are none of its rows.
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Grid grid = least_upscale_canvas(original, rule_.tile, rule_.most);
+    const Size fitted = fit_canvas(original, {grid.cols * rule_.tile, grid.rows * rule_.tile}, rule_.tile);
+    std::vector<View> out =
+        plane_views(input.array("pixel_values"), pixels_.table, {.patch = rule_.patch, .tokens = 0});
+    out.erase(out.begin() + grid.rows * grid.cols, out.end());  // filler
+    place_tiles(out, 0, {grid, {rule_.tile, rule_.tile}, {fitted.width, fitted.height}}, original);
+    return out;
+  }
+
   std::string_view placeholder() const override { return kToken; }
 
   std::string describe() const override {
@@ -73,7 +86,8 @@ std::unique_ptr<ImageProcessor> make_canvas_tiles(const ProcessorFiles& files, c
   const Size tile = read_rectangle(config, "size", {224, 224});
   if (tile.width != tile.height) config.fail("size", "expected the same height and width");
   const CanvasRule rule{.tile = tile.width,
-                        .most = config.size_or("max_image_tiles", 4, 1, kMostCanvasTiles)};
+                        .most = config.size_or("max_image_tiles", 4, 1, kMostCanvasTiles),
+                        .patch = read_encoder_patch(files)};
   if (rule.tile * rule.most > DecodeLimits{}.side)
     config.fail("max_image_tiles", "expected tiles that side by side have at most " +
                                        std::to_string(DecodeLimits{}.side) + " pixels");

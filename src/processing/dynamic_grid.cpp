@@ -7,6 +7,7 @@
 #include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -22,6 +23,7 @@ struct TileRule {
   TileCount count;       ///< 1 = the whole picture is one tile
   bool overview = true;  ///< after the tiles of a grid of several
   bool batch_axis = false;
+  int patch = 0;  ///< side of the encoder's patches; 0: not known
 };
 
 /// How a picture is written into the prompt.
@@ -51,6 +53,16 @@ class DynamicGrid final : public ImageProcessor {
     std::vector<Tensor> out = concatenated(images);
     if (rule_.batch_axis)
       for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
+    return out;
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Grid grid = grid_of(original);
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
+                                        {.patch = rule_.patch, .tokens = text_.tokens});
+    out.back().source = whole_box(original);
+    const media::Placement at{.width = grid.cols * rule_.tile.width, .height = grid.rows * rule_.tile.height};
+    place_tiles(out, 0, {grid, rule_.tile, at}, original);
     return out;
   }
 
@@ -141,7 +153,8 @@ std::unique_ptr<ImageProcessor> make_got(const ProcessorFiles& files, const Imag
                                          TileText text) {
   refuse_limits(limits, kNoLimits);
   PixelRule pixels = read_pixel_rule(files.image_processor, {});
-  const TileRule rule = read_patches(files.image_processor, pixels, {384, 384}, split);
+  TileRule rule = read_patches(files.image_processor, pixels, {384, 384}, split);
+  rule.patch = read_encoder_patch(files);
   return std::make_unique<DynamicGrid>(std::move(pixels), rule, std::move(text));
 }
 
@@ -181,6 +194,7 @@ std::unique_ptr<ImageProcessor> make_cohere2_vision_grid(const ProcessorFiles& f
   pixels.rule = ResampleRule::torchvision;
   TileRule rule = read_patches(config, pixels, {512, 512}, config.get_or("crop_to_patches", true));
   rule.grid = GridRule::least_upscale;
+  rule.patch = read_encoder_patch(files);
   if (rule.tile.width != rule.tile.height) config.fail("size", "expected the same height and width");
   const int patch = config.size_or("patch_size", 16, 1, 256);
   return std::make_unique<DynamicGrid>(std::move(pixels), rule,
@@ -205,7 +219,8 @@ std::unique_ptr<ImageProcessor> make_internvl_chat_grid(const ProcessorFiles& fi
                 .count = {.least = config.size_or("min_dynamic_patch", 1, 1, kMostTiles),
                           .most = config.size_or("max_dynamic_patch", 12, 1, kMostTiles)},
                 .overview = config.get_or("use_thumbnail", true),
-                .batch_axis = true};
+                .batch_axis = true,
+                .patch = read_encoder_patch(files)};
   check_canvas(config, "max_dynamic_patch", rule);
   const int patch = processor.size_or("patch_size", vision.size_or("patch_size", 14, 1, 4096), 1, 4096);
   const double ratio = processor.get_or("downsample_ratio", config.get_or("downsample_ratio", 0.5));

@@ -1,5 +1,6 @@
 #include "processing/fixed_square.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "processing/llava_tokens.h"
 #include "processing/pixel_config.h"
 #include "processing/square_steps.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -25,6 +27,8 @@ struct SquareRule {
 struct FixedText {
   ImageText text;
   int count = 0;
+  int patch = 0;  ///< side of the encoder's patches; 0: not known, or it has none
+  int cell = 0;   ///< side of a token's part of the result; 0: the tokens are a square lattice
 };
 
 class FixedSquare final : public ImageProcessor {
@@ -44,6 +48,20 @@ class FixedSquare final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     return concatenated(images);
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
+                                        {.patch = text_.patch, .tokens = text_.count});
+    const int side = std::max(original.width, original.height);
+    const Size square = rule_.pad_colour ? Size{side, side} : original;
+    View& view = out.front();
+    view.source = source_box(
+        rule_.steps.shown(square),
+        media::pad_placement(original.width, original.height, square.width, square.height), original);
+    view.label = crop_label(view.source);
+    if (text_.cell > 0) view.tokens = square_cells(rule_.result, text_.cell);
+    return out;
   }
 
   std::string_view placeholder() const override { return text_.text.placeholder; }
@@ -149,7 +167,9 @@ FixedText llava_text(const ProcessorFiles& files, Size image) {
   const LlavaTokens tokens = read_llava_tokens(files);
   const auto [rows, cols] = tokens.grid(image);
   return {.text = {.placeholder = tokens.image_token, .token = tokens.image_token},
-          .count = rows * cols + tokens.additional - int(tokens.drops_first)};
+          .count = rows * cols + tokens.additional - int(tokens.drops_first),
+          .patch = tokens.patch,
+          .cell = tokens.patch};
 }
 
 /// Gemma 3 and 3n: the soft tokens between markers and blank lines.
@@ -158,7 +178,8 @@ FixedText gemma_text(const ProcessorFiles& files, std::string placeholder) {
                    .token = "<image_soft_token>",
                    .before = "\n\n<start_of_image>",
                    .after = "<end_of_image>\n\n"},
-          .count = files.processor.size_or("image_seq_length", 256, 1, kMostTokens)};
+          .count = files.processor.size_or("image_seq_length", 256, 1, kMostTokens),
+          .patch = read_encoder_patch(files)};
 }
 
 }  // namespace
@@ -189,8 +210,11 @@ std::unique_ptr<ImageProcessor> make_paligemma_square(const ProcessorFiles& file
   return make(config, read_recipe(config, kSiglip, {&kClip}), limits, [&](Size image) {
     const int patch = files.config.child_or_empty("vision_config").size_or("patch_size", 14, 1, 1024);
     const int patches = (image.height / patch) * (image.width / patch);
+    const int count = config.size_or("image_seq_length", patches, 1, kMostTokens);
     return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
-                     .count = config.size_or("image_seq_length", patches, 1, kMostTokens)};
+                     .count = count,
+                     .patch = patch,
+                     .cell = count == patches ? patch : 0};
   });
 }
 
@@ -201,7 +225,8 @@ std::unique_ptr<ImageProcessor> make_fastvlm_square(const ProcessorFiles& files,
     config.fail("do_resize", "expected true, and do_rescale as well: this encoder takes one size");
   return make(config, kFastVlm, limits, [&](Size image) {
     return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
-                     .count = (image.height / kStride) * (image.width / kStride)};
+                     .count = (image.height / kStride) * (image.width / kStride),
+                     .cell = kStride};
   });
 }
 
@@ -209,7 +234,9 @@ std::unique_ptr<ImageProcessor> make_bunny_square(const ProcessorFiles& files, c
   return make(core::ConfigReader::empty("image processor"), kBunny, limits, [&](Size image) {
     const int patch = files.config.child_or_empty("vision_config").size_or("patch_size", 14, 1, 1024);
     return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
-                     .count = (image.height / patch) * (image.width / patch)};
+                     .count = (image.height / patch) * (image.width / patch),
+                     .patch = patch,
+                     .cell = patch};
   });
 }
 

@@ -8,12 +8,14 @@
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
 
 constexpr std::string_view kToken = "<|image|>";
-constexpr int kTile = 336, kMostCrops = 128;
+constexpr int kTile = 336, kPatch = 14;  // of the encoder, CLIP ViT-L/14
+constexpr int kMostCrops = 128;
 constexpr int kTokenRows = 12;  // of a tile in the language model; each row of tiles has a line end
 
 struct TileRule {
@@ -42,6 +44,16 @@ class HdTiles final : public ImageProcessor {
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     if (images.empty()) return {};
     return {stacked("pixel_values", images), joined("image_sizes", images)};
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Size size = hd_canvas(original, kTile, rule_.crops);
+    std::vector<View> out =
+        plane_views(input.array("pixel_values"), pixels_.table, {.patch = kPatch, .tokens = rule_.tokens});
+    out.front().source = whole_box(original);
+    const Grid grid{size.height / kTile, size.width / kTile};
+    place_tiles(out, 1, {grid, {kTile, kTile}, {size.width, size.height}}, original);
+    return out;
   }
 
   std::string_view placeholder() const override { return kToken; }

@@ -76,18 +76,28 @@ constexpr FamilyImages kFamilies[] = {
 
 std::span<const FamilyImages> image_processors() { return kFamilies; }
 
-const FamilyImages& find_image_processor(std::string_view model_type) {
-  std::string wanted(model_type), known;
+const FamilyImages* lookup_image_processor(std::string_view model_type) {
+  std::string wanted(model_type);
   std::transform(wanted.begin(), wanted.end(), wanted.begin(),
                  [](unsigned char c) { return char(std::tolower(c)); });
-  for (const FamilyImages& family : kFamilies) {
-    if (family.model_type == wanted) return family;
+  for (const FamilyImages& family : kFamilies)
+    if (family.model_type == wanted) return &family;
+  return nullptr;
+}
+
+std::string known_image_processors() {
+  std::string known;
+  for (const FamilyImages& family : kFamilies)
     known.append(known.empty() ? "" : ", ").append(family.model_type);
-  }
-  throw ConfigError(std::string("model_type: pictures of ")
+  return known;
+}
+
+const FamilyImages& find_image_processor(std::string_view model_type) {
+  if (const FamilyImages* family = lookup_image_processor(model_type)) return *family;
+  throw ConfigError(std::string("config.json.model_type: images of ")
                         .append(model_type)
                         .append(" cannot be prepared; known: ")
-                        .append(known));
+                        .append(known_image_processors()));
 }
 
 }  // namespace mlx_vision::processing

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "processing/processor.h"
@@ -23,7 +24,13 @@ struct FamilyImages {
 /// Every model_type whose pictures can be prepared, whether or not its graph exists.
 std::span<const FamilyImages> image_processors();
 
-/// By model_type in any case. @throws ConfigError naming what is known.
+/// By model_type in any case; null if it is not known.
+const FamilyImages* lookup_image_processor(std::string_view model_type);
+
+/// By config.json's model_type. @throws ConfigError naming what is known.
 const FamilyImages& find_image_processor(std::string_view model_type);
+
+/// The model_types, separated by commas.
+std::string known_image_processors();
 
 }  // namespace mlx_vision::processing

@@ -8,6 +8,7 @@
 #include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -19,6 +20,7 @@ struct TileRule {
   std::vector<Size> resolutions;
   int tile = kTile;
   int side = 14;  ///< tokens of a tile's row
+  int patch = 14;
   media::Rgb colour = {};
 };
 
@@ -49,6 +51,18 @@ class LetterboxedTiles final : public ImageProcessor {
     return out;
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("images"), pixels_.table,
+                                        {.patch = rule_.patch, .tokens = rule_.side * rule_.side});
+    const Size one{rule_.tile, rule_.tile};
+    out.front().source = source_box(whole_box(one), placement(original, one), original);
+    const std::vector<std::int64_t>& crop = input.array("images_spatial_crop").ints;
+    const Grid grid{.rows = int(crop[1]), .cols = int(crop[0])};
+    const Size canvas{grid.cols * rule_.tile, grid.rows * rule_.tile};
+    place_tiles(out, 1, {grid, one, placement(original, canvas)}, original);
+    return out;
+  }
+
   std::string_view placeholder() const override { return token_; }
 
   std::string describe() const override {
@@ -57,6 +71,10 @@ class LetterboxedTiles final : public ImageProcessor {
   }
 
  private:
+  static media::Placement placement(Size original, Size canvas) {
+    return media::fitted_placement(original.width, original.height, canvas.width, canvas.height);
+  }
+
   Image fitted(const Image& image, Size size) const {
     return media::fitted_and_padded(image, size.width, size.height, pixels_.filter, rule_.colour);
   }
@@ -91,6 +109,7 @@ TileRule read_rule(const core::ConfigReader& config) {
   }
   const int patch = config.size_or("patch_size", 14, 1, 1024),
             merge = config.size_or("downsample_ratio", 2, 1, 64);
+  rule.patch = patch;
   rule.side = (rule.tile / patch + merge - 1) / merge;
   if (rule.side < 1) config.fail("patch_size", "leaves no token for a tile");
   return rule;

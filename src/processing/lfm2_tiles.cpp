@@ -11,6 +11,7 @@
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -76,6 +77,31 @@ class Lfm2Tiles final : public ImageProcessor {
     return concatenated(images);
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Tensor& pixels = input.array("pixel_values");
+    const std::vector<std::int64_t>& shapes = input.array("spatial_shapes").ints;
+    const std::size_t count = shapes.size() / 2, each = pixels.floats.size() / count;
+    std::vector<View> out;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Grid grid{int(shapes[2 * i]), int(shapes[2 * i + 1])};
+      const Size size{grid.cols * rule_.patch, grid.rows * rule_.patch};
+      const bool whole = grid.cols % rule_.downsample == 0 && grid.rows % rule_.downsample == 0;
+      out.push_back({.label = "whole picture",
+                     .image = read_interleaved_patches(std::span(pixels.floats).subspan(i * each, each), grid,
+                                                       rule_.patch, pixels_.table),
+                     .source = whole_box(original),
+                     .patches = square_cells(size, rule_.patch),
+                     .tokens = whole ? square_cells(size, rule_.factor()) : Cells{},
+                     .token_count = tokens_of(grid)});
+    }
+    if (count > 1) {
+      const Grid grid = tile_grid_of(original);
+      const media::Placement at{.width = grid.cols * rule_.tile, .height = grid.rows * rule_.tile};
+      place_tiles(out, 0, {grid, {rule_.tile, rule_.tile}, at}, original);
+    }
+    return out;
+  }
+
   std::string_view placeholder() const override { return kImageToken; }
 
   std::string describe() const override {
@@ -90,10 +116,14 @@ class Lfm2Tiles final : public ImageProcessor {
   }
 
   /// The encoder's patches are joined by squares; odd ones at the edge are filled up.
-  int tokens_of(const Image& view) const {
-    const auto up = [&](int patches) { return (patches + rule_.downsample - 1) / rule_.downsample; };
-    const Grid grid = patch_grid(view);
-    return up(grid.rows) * up(grid.cols);
+  int tokens_of(Grid patches) const {
+    const auto up = [&](int side) { return (side + rule_.downsample - 1) / rule_.downsample; };
+    return up(patches.rows) * up(patches.cols);
+  }
+  int tokens_of(const Image& view) const { return tokens_of(patch_grid(view)); }
+
+  Grid tile_grid_of(Size image) const {
+    return nearest_ratio_grid(image, {rule_.tile, rule_.tile}, kTiles, GridTie::more_tiles);
   }
 
   bool is_large(Size image) const {
@@ -107,7 +137,7 @@ class Lfm2Tiles final : public ImageProcessor {
     const Size size{image.width(), image.height()};
     const Image whole = pixels_.resized(image, smart_resize_any_shape(size, rule_.factor(), rule_.budget()));
     if (!is_large(size)) return {{whole}, {}};
-    Views views{{}, nearest_ratio_grid(size, {rule_.tile, rule_.tile}, kTiles, GridTie::more_tiles)};
+    Views views{{}, tile_grid_of(size)};
     const auto [rows, cols] = views.grid;
     views.images = media::cut_tiles(pixels_.resized(image, {cols * rule_.tile, rows * rule_.tile}),
                                     rule_.tile, rule_.tile);

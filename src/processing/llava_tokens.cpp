@@ -16,7 +16,7 @@ LlavaTokens read_llava_tokens(const ProcessorFiles& files) {
     return tokens;
   }
   const core::ConfigReader vision = files.config.child_or_empty("vision_config");
-  tokens.patch = vision.size_or("patch_size", tokens.patch, 1, kMostPatch);
+  if (files.config.has("vision_config")) tokens.patch = vision.size("patch_size", 1, kMostPatch);
   tokens.additional =
       vision.get_or<std::string>("model_type", "clip_vision_model").starts_with("clip") ? 1 : 0;
   tokens.drops_first =

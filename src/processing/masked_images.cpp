@@ -9,16 +9,24 @@
 #include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
 
 constexpr std::string_view kImageToken = "<image>", kFakeToken = "<fake_token_around_image>";
 
+/// A part of a picture in its pixels.
+struct Part {
+  int x = 0, y = 0;
+  Size size;
+};
+
 struct ViewRule {
   SizeField size;  ///< both edges, or a rectangle
   bool split = false;
   int tokens = 64;  ///< of one view
+  int patch = 0;    ///< side of the encoder's patches; 0: not known
 };
 
 class MaskedImages final : public ImageProcessor {
@@ -27,8 +35,9 @@ class MaskedImages final : public ImageProcessor {
 
   ImageInput prepare(const Image& image, int) const override {
     std::vector<ImageInput> views;
-    for (const Image& view : cut(image)) {
-      const std::array out = {pixels_.resize ? pixels_.resized(view, target(view)) : view};
+    for (const auto& [x, y, size] : parts_of({image.width(), image.height()})) {
+      std::array out = {rule_.split ? media::crop(image, x, y, size.width, size.height) : image};
+      if (pixels_.resize) out[0] = pixels_.resized(out[0], target(size));
       const std::int64_t width = out[0].width(), height = out[0].height();
       std::vector<std::int64_t> ones(checked_count({height, width}), 1);
       ImageInput input;
@@ -52,6 +61,22 @@ class MaskedImages final : public ImageProcessor {
     return out;
   }
 
+  /// A resampler makes the tokens, so they have no places in the view.
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table, {.tokens = rule_.tokens});
+    const std::vector<Part> parts = parts_of(original);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      View& view = out[i];
+      const Size size = pixels_.resize ? target(parts[i].size) : parts[i].size;
+      view.image = media::crop(view.image, 0, 0, size.width, size.height);  // without what the mask hides
+      view.source = source_box(original, original, parts[i].x, parts[i].y, parts[i].size);
+      view.patches = square_cells(size, rule_.patch);
+      view.tokens = {};
+      if (i + 1 < out.size()) name_tile(view, int(i), 2);
+    }
+    return out;
+  }
+
   std::string_view placeholder() const override { return kImageToken; }
 
   std::string describe() const override {
@@ -72,18 +97,19 @@ class MaskedImages final : public ImageProcessor {
     return {joined("pixel_values", views), joined("pixel_attention_mask", views)};
   }
 
-  std::vector<Image> cut(const Image& image) const {
-    if (!rule_.split) return {image};
-    const int w = image.width(), h = image.height(), mw = w / 2, mh = h / 2;
+  std::vector<Part> parts_of(Size image) const {
+    const Part whole{.size = image};
+    if (!rule_.split) return {whole};
+    const auto [w, h] = image;
+    const int mw = w / 2, mh = h / 2;
     if (mw < 1 || mh < 1) throw MediaError("image: too small to be split in four; enlarge it");
-    return {media::crop(image, 0, 0, mw, mh), media::crop(image, mw, 0, w - mw, mh),
-            media::crop(image, 0, mh, mw, h - mh), media::crop(image, mw, mh, w - mw, h - mh), image};
+    return {
+        {0, 0, {mw, mh}}, {mw, 0, {w - mw, mh}}, {0, mh, {mw, h - mh}}, {mw, mh, {w - mw, h - mh}}, whole};
   }
 
-  Size target(const Image& view) const {
+  Size target(Size view) const {
     if (rule_.size.is_rectangle()) return {*rule_.size.width, *rule_.size.height};
-    return fit_between_edges({view.width(), view.height()}, *rule_.size.shortest_edge,
-                             *rule_.size.longest_edge);
+    return fit_between_edges(view, *rule_.size.shortest_edge, *rule_.size.longest_edge);
   }
 
   PixelRule pixels_;
@@ -106,6 +132,7 @@ std::unique_ptr<ImageProcessor> make_masked_images(const ProcessorFiles& files, 
   if (!rule.size.is_rectangle() && !(rule.size.shortest_edge && rule.size.longest_edge))
     config.fail("size", "expected shortest_edge and longest_edge, or height and width");
   rule.split = config.get_or("do_image_splitting", rule.split);
+  rule.patch = read_encoder_patch(files);
   rule.tokens = files.processor.size_or("image_seq_len", rule.tokens, 1, kMaxEdge);
   return std::make_unique<MaskedImages>(std::move(pixels), std::move(rule));
 }

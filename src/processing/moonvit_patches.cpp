@@ -10,6 +10,7 @@
 #include "processing/patch_layout.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -46,6 +47,27 @@ class MoonvitPatches final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     return concatenated(images);
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const std::vector<std::int64_t>& grid = input.array("image_grid_hws").ints;
+    const Size size{int(grid[1]) * rule_.patch, int(grid[0]) * rule_.patch};
+    const Size fitted = fit_patch_count(original, rule_.patch, rule_.most);
+    const media::Placement at =
+        rule_.pad ? media::Placement{.width = fitted.width, .height = fitted.height}
+                  : media::crop_placement(fitted.width, fitted.height, size.width, size.height);
+    const Box source = source_box(whole_box(size), at, original);
+    const Size cell{rule_.merge.cols * rule_.patch, rule_.merge.rows * rule_.patch};
+    return {{.label = crop_label(source),
+             .image = read_planar_patches(input.array("pixel_values").floats, size, {.patch = rule_.patch},
+                                          pixels_.table),
+             .source = source,
+             .patches = square_cells(size, rule_.patch),
+             .tokens = {.width = cell.width,
+                        .height = cell.height,
+                        .columns = size.width / cell.width,
+                        .rows = size.height / cell.height},
+             .token_count = input.tokens}};
   }
 
   std::string_view placeholder() const override { return kToken; }

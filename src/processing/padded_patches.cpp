@@ -10,6 +10,7 @@
 #include "processing/patch_layout.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -45,6 +46,21 @@ Tensor patch_tensor(std::vector<float> values, const PatchCount& count) {
                       std::move(values));
 }
 
+/// The view of a picture that was scaled to `scaled`; what is left of a patch there is not seen.
+View patch_view(const ImageInput& input, Size original, Size scaled, const PixelRule& pixels,
+                const PatchCount& count) {
+  const Grid grid{scaled.height / count.patch, scaled.width / count.patch};
+  const Size size{grid.cols * count.patch, grid.rows * count.patch};
+  const bool whole = grid.cols % count.pool == 0 && grid.rows % count.pool == 0;
+  return {
+      .label = "whole picture",
+      .image = read_interleaved_patches(input.array("pixel_values").floats, grid, count.patch, pixels.table),
+      .source = source_box(original, scaled, 0, 0, size),
+      .patches = square_cells(size, count.patch),
+      .tokens = whole ? square_cells(size, count.patch * count.pool) : Cells{},
+      .token_count = input.tokens};
+}
+
 std::string described(const PatchCount& count, const PixelRule& pixels) {
   return "at most " + std::to_string(count.most) + " patches of " + std::to_string(count.patch) + ", " +
          pixels.describe();
@@ -55,7 +71,7 @@ class NaflexPatches final : public ImageProcessor {
   NaflexPatches(PixelRule pixels, PatchCount count) : pixels_(std::move(pixels)), count_(count) {}
 
   ImageInput prepare(const Image& image, int) const override {
-    const Size size = fill_patch_count({image.width(), image.height()}, count_.patch, count_.most);
+    const Size size = target({image.width(), image.height()});
     auto [values, grid] =
         filled_patches(pixels_.resize ? pixels_.resized(image, size) : image, pixels_, count_);
     const std::int64_t patches = std::int64_t(grid.rows) * grid.cols;
@@ -74,10 +90,18 @@ class NaflexPatches final : public ImageProcessor {
     return concatenated(images);
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    return {patch_view(input, original, target(original), pixels_, count_)};
+  }
+
   std::string_view placeholder() const override { return kToken; }
   std::string describe() const override { return described(count_, pixels_); }
 
  private:
+  Size target(Size image) const {
+    return pixels_.resize ? fill_patch_count(image, count_.patch, count_.most) : image;
+  }
+
   static constexpr std::string_view kToken = "<image>";
   PixelRule pixels_;
   PatchCount count_;
@@ -88,11 +112,9 @@ class PooledPatches final : public ImageProcessor {
   PooledPatches(PixelRule pixels, PatchCount count) : pixels_(std::move(pixels)), count_(count) {}
 
   ImageInput prepare(const Image& image, int) const override {
-    Image resized = image;
-    if (pixels_.resize)
-      resized = pixels_.resized(image, fill_pooled_patches({image.width(), image.height()}, count_.patch,
-                                                           count_.pool, count_.most));
-    auto [values, grid] = filled_patches(resized, pixels_, count_);
+    const Size size = target({image.width(), image.height()});
+    auto [values, grid] =
+        filled_patches(pixels_.resize ? pixels_.resized(image, size) : image, pixels_, count_);
     const int tokens = grid.rows * grid.cols / (count_.pool * count_.pool);
     ImageInput out;
     out.tokens = tokens;
@@ -107,6 +129,10 @@ class PooledPatches final : public ImageProcessor {
     return concatenated(images);
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    return {patch_view(input, original, target(original), pixels_, count_)};
+  }
+
   std::string_view placeholder() const override { return text_.placeholder; }
   std::string describe() const override {
     return described(count_, pixels_) + ", pooled " + std::to_string(count_.pool) + "x" +
@@ -114,6 +140,10 @@ class PooledPatches final : public ImageProcessor {
   }
 
  private:
+  Size target(Size image) const {
+    return pixels_.resize ? fill_pooled_patches(image, count_.patch, count_.pool, count_.most) : image;
+  }
+
   std::vector<std::int64_t> positions(Grid grid) const {
     std::vector<std::int64_t> out;
     out.reserve(2 * std::size_t(count_.most));

@@ -1,5 +1,6 @@
 #include "processing/padded_square.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -19,6 +21,7 @@ struct SquareRule {
   int edge = kEdge, least = kMinSize;
   Size (*fit)(Size image, int edge, int least) = fit_longest_edge;
   media::Rgb colour = {};
+  int patch = 0;  ///< side of the encoder's patches; 0: not known
 };
 
 class PaddedSquare final : public ImageProcessor {
@@ -38,6 +41,16 @@ class PaddedSquare final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     return concatenated(images);
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Size fitted = rule_.fit(original, rule_.edge, rule_.least);
+    const int side = std::max(fitted.width, fitted.height);
+    std::vector<View> out =
+        plane_views(input.array("pixel_values"), pixels_.table, {.patch = rule_.patch, .tokens = tokens_});
+    out.front().source = source_box(whole_box({side, side}),
+                                    media::pad_placement(fitted.width, fitted.height, side, side), original);
+    return out;
   }
 
   std::string_view placeholder() const override { return text_.placeholder; }
@@ -71,6 +84,7 @@ std::unique_ptr<ImageProcessor> make(const ProcessorFiles& files, const ImageLim
   rule.edge = size.width;
   rule.least = config.size_or("min_size", kMinSize, 1, rule.edge);
   rule.colour = mean_colour(config, pixels.mean);
+  rule.patch = read_encoder_patch(files);
   return std::make_unique<PaddedSquare>(std::move(pixels), rule, std::move(text), read_count(files));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "processing/arrays.h"
 
@@ -26,6 +27,16 @@ void write_patch(const Image& image, int x, int y, const PatchLayout& layout,
     }
 }
 
+/// Calls `use(x, y)` with the corner of each patch, in the layout's order.
+template <class Use>
+void for_each_patch(Size size, const PatchLayout& layout, const Use& use) {
+  const int block = layout.order == PatchOrder::by_row ? layout.patch : layout.factor();
+  for (int by = 0; by < size.height; by += block)
+    for (int bx = 0; bx < size.width; bx += block)
+      for (int y = by; y < by + block; y += layout.patch)
+        for (int x = bx; x < bx + block; x += layout.patch) use(x, y);
+}
+
 }  // namespace
 
 std::vector<float> planar_patches(const Image& image, const PatchLayout& layout,
@@ -34,14 +45,10 @@ std::vector<float> planar_patches(const Image& image, const PatchLayout& layout,
   // Appended patch by patch: filling tens of megabytes with zeros first would cost as much as the work
   // itself.
   out.reserve(checked_count({image.height(), image.width(), 3, layout.temporal}));
-  const int block = layout.order == PatchOrder::by_row ? layout.patch : layout.factor();
-  for (int by = 0; by < image.height(); by += block)
-    for (int bx = 0; bx < image.width(); bx += block)
-      for (int y = by; y < by + block; y += layout.patch)
-        for (int x = bx; x < bx + block; x += layout.patch) {
-          write_patch(image, x, y, layout, table, patch.data());
-          out.insert(out.end(), patch.begin(), patch.end());
-        }
+  for_each_patch({image.width(), image.height()}, layout, [&](int x, int y) {
+    write_patch(image, x, y, layout, table, patch.data());
+    out.insert(out.end(), patch.begin(), patch.end());
+  });
   return out;
 }
 
@@ -57,6 +64,36 @@ std::vector<float> interleaved_patches(const Image& image, int patch, const medi
           for (int c = 0; c < 3; ++c) out.push_back(table.channel(c)[*in++]);
       }
   return out;
+}
+
+Image read_planar_patches(std::span<const float> patches, Size size, const PatchLayout& layout,
+                          const media::NormalizeTable& table) {
+  std::vector<std::uint8_t> rgb(checked_count({size.height, size.width, 3}));
+  const std::size_t side = std::size_t(layout.patch), channel = side * side * std::size_t(layout.temporal);
+  const float* patch = patches.data();
+  for_each_patch(size, layout, [&](int x, int y) {
+    for (std::size_t i = 0; i < side * side; ++i) {
+      const std::size_t row = std::size_t(y) + i / side, column = std::size_t(x) + i % side;
+      std::uint8_t* to = rgb.data() + 3 * (row * std::size_t(size.width) + column);
+      for (std::size_t c = 0; c < 3; ++c) to[c] = table.nearest(int(c), patch[c * channel + i]);
+    }
+    patch += layout.row();
+  });
+  return Image::from_rgb(size.width, size.height, std::move(rgb));
+}
+
+Image read_interleaved_patches(std::span<const float> patches, Grid grid, int patch,
+                               const media::NormalizeTable& table) {
+  const Size size{grid.cols * patch, grid.rows * patch};
+  std::vector<std::uint8_t> rgb(checked_count({size.height, size.width, 3}));
+  const float* in = patches.data();
+  for_each_patch(size, {.patch = patch}, [&](int x, int y) {
+    for (int dy = 0; dy < patch; ++dy) {
+      std::uint8_t* to = rgb.data() + 3 * (std::size_t(y + dy) * std::size_t(size.width) + std::size_t(x));
+      for (int i = 0; i < 3 * patch; ++i) *to++ = table.nearest(i % 3, *in++);
+    }
+  });
+  return Image::from_rgb(size.width, size.height, std::move(rgb));
 }
 
 }  // namespace mlx_vision::processing

@@ -1,8 +1,10 @@
 #pragma once
+#include <span>
 #include <vector>
 
 #include "media/normalize.h"
 #include "mlx_vision/image.h"
+#include "processing/resize_rules.h"
 
 namespace mlx_vision::processing {
 
@@ -28,5 +30,14 @@ std::vector<float> planar_patches(const Image& image, const PatchLayout& layout,
 /// `[patches, p, p, 3]` by row; what is left of a patch at the right and the bottom is dropped.
 /// @throws MediaError as planar_patches.
 std::vector<float> interleaved_patches(const Image& image, int patch, const media::NormalizeTable& table);
+
+/// The picture of `size` that planar_patches was given, of the repeated frames the first. `patches` may go on
+/// with filler.
+Image read_planar_patches(std::span<const float> patches, Size size, const PatchLayout& layout,
+                          const media::NormalizeTable& table);
+
+/// The picture that interleaved_patches was given: a grid of patches. `patches` may go on with filler.
+Image read_interleaved_patches(std::span<const float> patches, Grid grid, int patch,
+                               const media::NormalizeTable& table);
 
 }  // namespace mlx_vision::processing

@@ -160,6 +160,12 @@ std::string image_processor_type(const core::ConfigReader& config) {
   return type;
 }
 
+int read_encoder_patch(const ProcessorFiles& files) {
+  const core::ConfigReader vision = files.config.child_or_empty("vision_config");
+  const SizeField patch = read_size(vision, "patch_size", {}, BareSize::square);
+  return patch.is_rectangle() && *patch.height == *patch.width ? *patch.height : 0;
+}
+
 std::string filter_name(Filter filter) {
   switch (filter) {
     case Filter::nearest:

@@ -82,6 +82,10 @@ media::Rgb mean_colour(const core::ConfigReader& config, const std::array<double
 /// "CLIPImageProcessorFast" → "CLIPImageProcessor"; empty if the file has none.
 std::string image_processor_type(const core::ConfigReader& config);
 
+/// vision_config.patch_size of config.json, a number or two equal ones: the side of the encoder's patches,
+/// for views. 0 where it does not say. @throws ConfigError
+int read_encoder_patch(const ProcessorFiles& files);
+
 std::string filter_name(Filter filter);
 
 /// @throws RequestError if the user set a limit: `why` says what this model does instead.

@@ -1,5 +1,7 @@
 #include "processing/processor.h"
 
+#include <nlohmann/json.hpp>
+
 #include "mlx_vision/error.h"
 
 namespace mlx_vision::processing {
@@ -31,6 +33,13 @@ ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
           .image_processor = processor.has("image_processor") ? processor.child("image_processor")
                                                               : optional_file(folder, kImages),
           .processor = processor};
+}
+
+ProcessorFiles default_processor_files(std::string_view model_type) {
+  const nlohmann::json config = {{"model_type", model_type}};
+  return {.config = core::ConfigReader::from_text(config.dump(), "config.json"),
+          .image_processor = core::ConfigReader::empty("preprocessor_config.json"),
+          .processor = core::ConfigReader::empty("processor_config.json")};
 }
 
 std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,

@@ -12,7 +12,9 @@
 #include "core/config.h"
 #include "mlx_vision/chat.h"
 #include "mlx_vision/image.h"
+#include "mlx_vision/preprocess.h"
 #include "mlx_vision/tensor.h"
+#include "processing/resize_rules.h"
 
 namespace mlx_vision::processing {
 
@@ -44,6 +46,10 @@ class ImageProcessor {
   /// All images of a prompt as the reference's processor would return them (concatenated or padded).
   virtual std::vector<Tensor> batch(std::span<const ImageInput> images) const = 0;
 
+  /// What the encoder is given of an image, taken back from what prepare() made of it. `original` is its
+  /// size.
+  virtual std::vector<View> views(const ImageInput& input, Size original) const = 0;
+
   /// The text that stands for one image in a rendered prompt, before expansion.
   virtual std::string_view placeholder() const = 0;
 
@@ -60,6 +66,9 @@ struct ProcessorFiles {
   core::ConfigReader image_processor;
   core::ConfigReader processor;  ///< processor_config.json
 };
+
+/// No files at all but the family's name: the reference classes' defaults.
+ProcessorFiles default_processor_files(std::string_view model_type);
 
 /// @throws ConfigError if config.json is missing, if both of the others are (the reference classes' defaults
 /// would pass for the checkpoint's settings), or if one that is there cannot be read.

@@ -8,6 +8,7 @@
 #include "processing/patch_layout.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -73,6 +74,19 @@ class QwenPatches final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     return concatenated(images);
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const PatchLayout& layout = recipe_.layout;
+    const std::vector<std::int64_t>& grid = input.array("image_grid_thw").ints;
+    const Size size{int(grid[2]) * layout.patch, int(grid[1]) * layout.patch};
+    const Cells tokens = square_cells(size, layout.factor());
+    return {{.label = "whole picture",
+             .image = read_planar_patches(input.array("pixel_values").floats, size, layout, pixels_.table),
+             .source = whole_box(original),
+             .patches = square_cells(size, layout.patch),
+             .tokens = tokens,
+             .token_count = tokens.columns * tokens.rows}};
   }
 
   std::string_view placeholder() const override { return recipe_.token; }

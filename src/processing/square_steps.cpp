@@ -1,18 +1,25 @@
 #include "processing/square_steps.h"
 
 #include "media/framing.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 
+Size SquareSteps::resized(Size picture) const {
+  if (!resize) return picture;
+  if (resize->is_rectangle()) return {*resize->width, *resize->height};
+  return fit_shortest_edge(picture, *resize->shortest_edge);
+}
+
 Image SquareSteps::apply(const Image& image, const PixelRule& pixels) const {
-  Image out = image;
-  if (resize) {
-    const Size size = resize->is_rectangle()
-                          ? Size{*resize->width, *resize->height}
-                          : fit_shortest_edge({out.width(), out.height()}, *resize->shortest_edge);
-    out = pixels.resized(out, size);
-  }
+  const Image out = resize ? pixels.resized(image, resized({image.width(), image.height()})) : image;
   return crop ? media::centre_crop(out, crop->width, crop->height) : out;
+}
+
+Box SquareSteps::shown(Size picture) const {
+  const Size scaled = resized(picture), view = crop.value_or(scaled);
+  return source_box(whole_box(view),
+                    media::crop_placement(scaled.width, scaled.height, view.width, view.height), picture);
 }
 
 std::optional<Size> SquareSteps::result(bool square) const {

@@ -14,8 +14,12 @@ struct SquareSteps {
 
   /// @throws MediaError
   Image apply(const Image& image, const PixelRule& pixels) const;
+  /// The part that the result shows of a picture of this size, in its pixels; beyond it where it is padded.
+  Box shown(Size picture) const;
   /// The size of every result; absent where it depends on the picture. `square`: only squares come in.
   std::optional<Size> result(bool square) const;
+  /// What the first step makes of a picture of this size. @throws MediaError
+  Size resized(Size picture) const;
 };
 
 /// What a class assumes for fields that the file leaves out; no crop = do_center_crop is off.

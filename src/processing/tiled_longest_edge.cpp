@@ -9,6 +9,7 @@
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
 #include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -24,6 +25,7 @@ struct TileRule {
   bool split = true;      ///< else one squashed tile
   bool mask = true;       ///< give pixel_attention_mask
   int tile_tokens = 169;  ///< rows of one tile in the language model
+  int patch = 0;          ///< side of the encoder's patches; 0: not known
 };
 
 /// Tiles of one picture in the order in which the model takes them.
@@ -57,6 +59,16 @@ class TiledLongestEdge final : public ImageProcessor {
     return out;
   }
 
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
+                                        {.patch = rule_.patch, .tokens = rule_.tile_tokens});
+    const Size whole = whole_size(original);
+    const Grid grid = out.size() > 1 ? tile_grid(whole, rule_.tile) : Grid{};
+    place_tiles(out, 0, {grid, {rule_.tile, rule_.tile}, {whole.width, whole.height}}, original);
+    out.back().source = whole_box(original);
+    return out;
+  }
+
   std::string_view placeholder() const override { return kImageToken; }
 
   std::string describe() const override {
@@ -74,19 +86,22 @@ class TiledLongestEdge final : public ImageProcessor {
   }
 
  private:
-  Image first_resize(const Image& image) const {
+  Size first_size(Size image) const {
     if (!pixels_.resize) return image;
-    if (!rule_.resize.longest_edge)
-      return pixels_.resized(image, {*rule_.resize.width, *rule_.resize.height});
-    return pixels_.resized(
-        image, fit_longest_edge_even({image.width(), image.height()}, *rule_.resize.longest_edge));
+    if (!rule_.resize.longest_edge) return {*rule_.resize.width, *rule_.resize.height};
+    return fit_longest_edge_even(image, *rule_.resize.longest_edge);
+  }
+
+  /// Of the picture that is cut into tiles.
+  Size whole_size(Size image) const {
+    return rule_.split ? ceil_to_tiles(first_size(image), rule_.tile) : Size{rule_.tile, rule_.tile};
   }
 
   Tiles cut(const Image& image) const {
-    const Size one{rule_.tile, rule_.tile};
-    Image whole = first_resize(image);
-    if (!rule_.split) return {{pixels_.resized(whole, one)}, {}};
-    whole = pixels_.resized(whole, ceil_to_tiles({whole.width(), whole.height()}, rule_.tile));
+    const Size one{rule_.tile, rule_.tile}, original{image.width(), image.height()};
+    const Image first = pixels_.resize ? pixels_.resized(image, first_size(original)) : image;
+    const Image whole = pixels_.resized(first, whole_size(original));
+    if (!rule_.split) return {{whole}, {}};
     Tiles tiles{{}, tile_grid({whole.width(), whole.height()}, rule_.tile)};
     const auto [rows, cols] = tiles.grid;
     if (std::int64_t(rows) * cols > kMostTiles)
@@ -131,6 +146,7 @@ TileRule read_rule(const ProcessorFiles& files, bool resizes) {
   rule.tile = config.child_or_empty("max_image_size").size_or("longest_edge", kTileEdge, 1, kMaxEdge);
   rule.split = config.get_or("do_image_splitting", rule.split);
   rule.mask = config.get_or("do_pad", rule.mask);
+  rule.patch = read_encoder_patch(files);
   rule.tile_tokens = files.processor.size_or("image_seq_len", rule.tile_tokens, 1, kMaxEdge);
   return rule;
 }

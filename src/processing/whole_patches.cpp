@@ -8,6 +8,7 @@
 #include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -17,6 +18,7 @@ constexpr int kLongestEdge = 1024, kPatch = 16;  // PixtralImageProcessor's and 
 struct PatchRule {
   Size most;
   int patch = kPatch;  ///< merged ones
+  int single = 0;      ///< side of the encoder's patches; 0: not known
   bool pad = true;
 };
 
@@ -54,6 +56,15 @@ class WholePatches final : public ImageProcessor {
       if (!rule_.pad && size(image) != size(images.front()))
         throw MediaError("images: of different sizes, which cannot be one array since do_pad is off");
     return {joined("pixel_values", images), joined("image_sizes", images)};
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
+                                        {.patch = rule_.single, .tokens = input.tokens});
+    View& view = out.front();
+    view.source = whole_box(original);
+    view.tokens = square_cells({view.image.width(), view.image.height()}, rule_.patch);
+    return out;
   }
 
   std::string_view placeholder() const override { return text_.image; }
@@ -101,8 +112,10 @@ std::unique_ptr<ImageProcessor> make_whole_patches(const ProcessorFiles& files, 
   PixelRule pixels = read_pixel_rule(config, {});
   if (config.get_or("do_center_crop", false)) config.fail("do_center_crop", "is not supported by this model");
   config.ignore({"patch_size", "crop_size"});
-  const PatchRule rule{
-      .most = read_most(config), .patch = read_patch(files), .pad = config.get_or("do_pad", true)};
+  const PatchRule rule{.most = read_most(config),
+                       .patch = read_patch(files),
+                       .single = read_encoder_patch(files),
+                       .pad = config.get_or("do_pad", true)};
   return std::make_unique<WholePatches>(
       std::move(pixels), rule,
       PatchText{.image = read_token(files.processor, "image_token", "[IMG]"),

@@ -21,6 +21,7 @@ class Unchanged final : public ImageProcessor {
     if (image.width() == 13) throw MediaError("unlucky");
     return {.arrays = {}, .tokens = image.width() * 100 + count, .expansion = placeholder_};
   }
+  std::vector<View> views(const ImageInput&, Size) const override { return {}; }
   std::vector<Tensor> batch(std::span<const ImageInput>) const override { return {}; }
   std::string_view placeholder() const override { return placeholder_; }
   std::string describe() const override { return ""; }

@@ -1,0 +1,42 @@
+#include "media/encoded_image.h"
+
+#include <utility>
+
+#include "media/codec.h"
+#include "media/decode_resized.h"
+#include "media/jpeg_reader.h"
+#include "media/orientation.h"
+
+namespace mlx_vision::media {
+namespace {
+
+Bytes as_octets(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+EncodedImage::EncodedImage(std::vector<std::byte> bytes, const DecodeOptions& options, std::string name)
+    : bytes_(std::move(bytes)), options_(options), name_(std::move(name)) {
+  const Source source{as_octets(bytes_), name_, options_};
+  info_ = JpegReader(source).info();
+  const bool turned = options_.apply_orientation && Turn(info_.orientation).transposed;
+  width_ = turned ? info_.height : info_.width;
+  height_ = turned ? info_.width : info_.height;
+}
+
+const std::vector<std::uint8_t>& EncodedImage::frame() {
+  const std::lock_guard lock(mutex_);
+  if (!frame_) frame_ = decode({as_octets(bytes_), name_, options_}).rgb;
+  return *frame_;
+}
+
+std::optional<std::vector<std::uint8_t>> EncodedImage::resized_once(const FittedResize& resize) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (frame_ || std::exchange(resized_, true)) return std::nullopt;
+  }
+  return decode_resized({as_octets(bytes_), name_, options_}, resize).rgb;
+}
+
+}  // namespace mlx_vision::media
