@@ -50,6 +50,9 @@ struct FamilyInfo {
 /// Every family, in the order of their names.
 MLX_VISION_API std::vector<FamilyInfo> families();
 
+/// `model_type`s that no family serves but whose images preprocess and see prepare, in order.
+MLX_VISION_API std::vector<std::string> prepared_only_types();
+
 /// `model_type`s that can be loaded, aliases included.
 MLX_VISION_API std::vector<std::string> known_model_types();
 

@@ -31,7 +31,10 @@ std::string table(const std::vector<FamilyInfo>& families, const std::vector<Vis
     text.append(family.images_first ? "images, then text" : "text, then images");
     text.append("; an image is ").append(quoted(family.placeholder)).append("\n");
   }
-  text.append("\nRows that stand in where neither checkpoint nor family has a rule, any number of images:\n");
+  text.append("\nImages only (preprocess and see):");
+  for (const auto& type : prepared_only_types()) text.append(" ").append(type);
+  text.append(
+      "\n\nRows that stand in where neither checkpoint nor family has a rule, any number of images:\n");
   for (const VisionConfig& row : rows) {
     text.append("\n").append(row.name).append("\n  images  ").append(image_rule(row));
     text.append("\n  prompt  ").append(quoted(row.prompt_format));
@@ -44,6 +47,7 @@ std::string table(const std::vector<FamilyInfo>& families, const std::vector<Vis
 nlohmann::ordered_json object_of(const std::vector<FamilyInfo>& families,
                                  const std::vector<VisionConfig>& rows) {
   auto out = nlohmann::ordered_json{{"families", nlohmann::ordered_json::array()},
+                                    {"prepared_only", prepared_only_types()},
                                     {"rows", nlohmann::ordered_json::array()}};
   for (const FamilyInfo& family : families)
     out["families"].push_back({{"model_type", family.model_type},

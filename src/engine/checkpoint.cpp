@@ -8,6 +8,7 @@
 #include "engine/image_preparation.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
+#include "processing/image_processors.h"
 #include "processing/prepare_images.h"
 
 namespace mlx_vision::engine {
@@ -100,12 +101,10 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
   auto chat_template = text::ChatTemplate::open(folder, tokenizer.special());
   const bool has_template = chat_template.has_value();
-  processing::PromptBuilder prompts(
-      {.tokenizer = tokenizer,
-       .chat_template = std::move(chat_template),
-       .processor = family.processor(processing::read_processor_files(folder),
-                                     {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels}),
-       .rule = family.prompt_rule});
+  processing::PromptBuilder prompts({.tokenizer = tokenizer,
+                                     .chat_template = std::move(chat_template),
+                                     .processor = open_processor(folder, options),
+                                     .rule = family.prompt_rule});
   return {.model_type = model_type,
           .family = &family,
           .prompts = std::move(prompts),
@@ -175,6 +174,13 @@ std::vector<FamilyInfo> describe_families() {
                    .images_first = family->prompt_rule == processing::PromptRule::image_first});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model_type < b.model_type; });
+  return out;
+}
+
+std::vector<std::string> prepared_only_types() {
+  std::vector<std::string> out;
+  for (const auto& images : processing::image_processors())
+    if (models::lookup_family(images.model_type) == nullptr) out.emplace_back(images.model_type);
   return out;
 }
 

@@ -41,6 +41,9 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
 
 std::vector<FamilyInfo> describe_families();
 
+/// model_types of processing::image_processors() that no family serves, in its order.
+std::vector<std::string> prepared_only_types();
+
 /// Aliases included, in alphabetical order.
 std::vector<std::string> known_model_types();
 

@@ -2,7 +2,7 @@
 
 #include "core/files.h"
 #include "mlx_vision/error.h"
-#include "models/model.h"
+#include "processing/image_processors.h"
 #include "processing/letterboxed.h"
 #include "processing/prepare_images.h"
 
@@ -26,24 +26,22 @@ std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem
                                                            const LoadOptions& options) {
   core::require_directory(folder);
   const auto files = processing::read_processor_files(folder);
-  const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
-  return family.processor(files, limits_of(options));
+  return processing::find_image_processor(files.config.get<std::string>("model_type"))
+      .make(files, limits_of(options));
 }
 
 std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type,
                                                            const LoadOptions& options) {
-  const models::Family* family = models::lookup_family(type.name);
-  if (family == nullptr) {
-    const VisionConfigTable table;
-    if (const VisionConfig* row = table.find(type.name)) return open_processor(*row, options);
-    throw RequestError(std::string("model type: expected one of ")
-                           .append(models::known_families())
-                           .append(names_of(table))
-                           .append("; got \"")
-                           .append(type.name)
-                           .append("\""));
-  }
-  return family->processor(processing::default_processor_files(type.name), limits_of(options));
+  if (const auto* family = processing::lookup_image_processor(type.name))
+    return family->make(processing::default_processor_files(type.name), limits_of(options));
+  const VisionConfigTable table;
+  if (const VisionConfig* row = table.find(type.name)) return open_processor(*row, options);
+  throw RequestError(std::string("model type: expected one of ")
+                         .append(processing::known_image_processors())
+                         .append(names_of(table))
+                         .append("; got \"")
+                         .append(type.name)
+                         .append("\""));
 }
 
 std::unique_ptr<processing::ImageProcessor> open_processor(const VisionConfig& row,

@@ -9,10 +9,12 @@
 
 namespace mlx_vision::engine {
 
-/// The image preparation of a checkpoint. Reads neither tokenizer nor weights. @throws ConfigError
+/// The image preparation of a checkpoint, whether or not its family has a graph. Reads neither tokenizer nor
+/// weights. @throws ConfigError
 std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem::path& folder,
                                                            const LoadOptions& options);
-/// That of a family without a checkpoint, else of a built-in row of the vision configuration table.
+/// That of a model_type of processing::image_processors() without a checkpoint, else of a built-in row of the
+/// vision configuration table.
 /// @throws RequestError listing what is known, ConfigError
 std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type, const LoadOptions& options);
 

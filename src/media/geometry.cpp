@@ -65,16 +65,4 @@ Image crop(const Image& image, int x, int y, int width, int height, Rgb outside)
   return paste_on(image, width, height, -x, -y, outside);
 }
 
-Image pad(const Image& image, const Margins& m, Rgb colour) {
-  if (std::min({m.left, m.top, m.right, m.bottom}) < 0)
-    throw MediaError("image: expected margins of 0 or more to pad with");
-  if (m.left == 0 && m.top == 0 && m.right == 0 && m.bottom == 0) return image;
-  const std::int64_t width = std::int64_t(m.left) + image.width() + m.right;
-  const std::int64_t height = std::int64_t(m.top) + image.height() + m.bottom;
-  if (width > DecodeLimits{}.side || height > DecodeLimits{}.side)
-    throw MediaError("image: padded to " + std::to_string(width) + "x" + std::to_string(height) +
-                     ", more than " + std::to_string(DecodeLimits{}.side) + " a side");
-  return paste_on(image, int(width), int(height), m.left, m.top, colour);
-}
-
 }  // namespace mlx_vision::media

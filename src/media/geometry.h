@@ -9,19 +9,10 @@ namespace mlx_vision::media {
 /// A colour for areas that no picture covers; red, green, blue.
 using Rgb = std::array<std::uint8_t, 3>;
 
-/// Pixels to add on each side; none may be negative.
-struct Margins {
-  int left = 0, top = 0, right = 0, bottom = 0;
-};
-
 /// The rectangle `[x, x + width) × [y, y + height)`. As Pillow's `crop`, it may reach beyond the picture (x
 /// and y may be negative): what lies outside becomes `outside`.
 /// @throws MediaError if a side is below 1 or the result exceeds the decode limits' pixel count.
 Image crop(const Image& image, int x, int y, int width, int height, Rgb outside = {0, 0, 0});
-
-/// The picture with a border of one colour around it.
-/// @throws MediaError for a negative margin or a result above the decode limits' pixel count.
-Image pad(const Image& image, const Margins& margins, Rgb colour);
 
 /// `image` on a `width × height` canvas of one colour, its left upper corner at (x, y), which may be
 /// negative; what lies outside the canvas is cut off. @throws MediaError as crop.

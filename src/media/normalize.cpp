@@ -14,6 +14,7 @@ float rescale(int value, RescaleOrder order, double factor) {
     case RescaleOrder::f32_multiply:
       return float(value) * float(factor);
     case RescaleOrder::f32_divide:
+    case RescaleOrder::f32_then_f64:
       return float(value) / float(1.0 / factor);
     case RescaleOrder::hf_pil:
     case RescaleOrder::f64:
@@ -24,7 +25,8 @@ float rescale(int value, RescaleOrder order, double factor) {
 }
 
 float normalize(int value, double mean, double std, RescaleOrder order, double factor) {
-  if (order == RescaleOrder::f64) return float((double(value) / (1.0 / factor) - mean) / std);
+  if (order == RescaleOrder::f64) return float((double(value) * factor - mean) / std);
+  if (order == RescaleOrder::f32_then_f64) return float((double(rescale(value, order, factor)) - mean) / std);
   if (order == RescaleOrder::fused) {
     const float scaled_mean = float(mean) * float(1.0 / factor),
                 scaled_std = float(std) * float(1.0 / factor);

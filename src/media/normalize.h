@@ -12,7 +12,8 @@ enum class RescaleOrder {
   hf_pil,  ///< float32(v * factor in float64), then (x - mean) / std in float32: transformers' *Pil classes
   f32_multiply,  ///< float32(v) * float32(factor), then (x - mean) / std in float32
   f32_divide,    ///< float32(v) / float32(1 / factor) (that is, v / 255), then (x - mean) / std in float32
-  f64,           ///< (v / 255 - mean) / std in float64, then float32: numpy code that never leaves float64
+  f64,           ///< (v * factor - mean) / std in float64, then float32: numpy code that never leaves float64
+  f32_then_f64,  ///< float32(v) / 255 in float32, then (x - mean) / std in float64: numpy, mean not cast
   fused,         ///< (v - mean * 255) / (std * 255) in float32: transformers' torchvision classes
 };
 

@@ -7,7 +7,6 @@
 #include "backbones/text_decoders.h"
 #include "models/decoder_only.h"
 #include "models/tensors.h"
-#include "processing/tiled_longest_edge.h"
 
 namespace mlx_vision::models {
 namespace {
@@ -93,7 +92,6 @@ constexpr Family kIdefics3{.model_type = "idefics3",
                            .prompt_rule = processing::PromptRule::image_first,
                            .extra_eos = kExtraEos,
                            .names = names,
-                           .build = build,
-                           .processor = processing::make_tiled_longest_edge};
+                           .build = build};
 
 }  // namespace mlx_vision::models

@@ -5,7 +5,6 @@
 #include "backbones/text_decoders.h"
 #include "models/decoder_only.h"
 #include "models/tensors.h"
-#include "processing/fixed_square.h"
 
 namespace mlx_vision::models {
 namespace {
@@ -86,10 +85,7 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 }  // namespace
 
-constexpr Family kLlava{.model_type = "llava",
-                        .prompt_rule = processing::PromptRule::text_first,
-                        .names = names,
-                        .build = build,
-                        .processor = processing::make_fixed_square};
+constexpr Family kLlava{
+    .model_type = "llava", .prompt_rule = processing::PromptRule::text_first, .names = names, .build = build};
 
 }  // namespace mlx_vision::models

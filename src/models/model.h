@@ -54,7 +54,8 @@ class Model {
   virtual int vocab() const = 0;
 };
 
-/// Everything the rest of the program knows about a family: one constant at the end of its file.
+/// Everything the rest of the program knows about a family: one constant at the end of its file. How its
+/// images are prepared stands in processing::image_processors(), under the same model_type and aliases.
 struct Family {
   std::string_view model_type;
   std::span<const std::string_view> aliases = {};
@@ -66,8 +67,6 @@ struct Family {
   weights::NameMap (*names)(const core::ConfigReader& config) = nullptr;
   std::unique_ptr<Model> (*build)(const core::ConfigReader& config,
                                   const weights::Weights& weights) = nullptr;
-  std::unique_ptr<processing::ImageProcessor> (*processor)(const processing::ProcessorFiles& files,
-                                                           const processing::ImageLimits& limits) = nullptr;
 };
 
 // One line per file of a family.

@@ -30,6 +30,20 @@ class Models(ProgramTest):
         for name in [*families, *rows]:
             self.assertRegex(text, rf"(?m)^{name}\b")
 
+    def test_types_that_are_only_prepared_are_listed_and_prepared(self):
+        listed = json.loads(self.answered("models", "--json").stdout)
+        types = listed["prepared_only"]
+        self.assertIn("gemma3", types)
+        for family in listed["families"]:
+            self.assertFalse({family["model_type"], *family["aliases"]} & set(types))
+        self.assertRegex(self.answered("models").stdout, r"(?m)^Images only .*\bgemma3\b")
+        for name in types:
+            with self.subTest(name):
+                prepared = json.loads(self.answered("preprocess", "--model-type", name, "--image", self.image, "--json").stdout)
+                (seen,) = json.loads(self.answered("see", self.image, "--model-type", name, "--json").stdout)["images"]
+                self.assertEqual(prepared["image_tokens"], [seen["tokens"]])
+                self.assertLessEqual(sum(view["tokens"] for view in seen["views"]), seen["tokens"])
+
     def test_rows_of_a_file_are_listed_and_found(self):
         rows = self.rows_file()
         listed = json.loads(self.answered("models", "--vision-config", rows, "--json").stdout)["rows"]

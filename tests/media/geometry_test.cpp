@@ -56,12 +56,12 @@ TEST_CASE("letterbox keeps the aspect ratio, truncates and centres on black") {
   CHECK_THROWS_AS(letterbox(white(2, 2), 1 << 30, 1 << 30), MediaError);
 }
 
-TEST_CASE("pad and paste put the picture on a coloured canvas") {
-  CHECK(reds(pad(small(), {.left = 1, .bottom = 1}, {7, 0, 0})) ==
+TEST_CASE("paste puts the picture on a coloured canvas") {
+  CHECK(reds(paste_on(small(), 4, 3, 1, 0, {7, 0, 0})) ==
         std::vector<int>{7, 1, 2, 3, 7, 4, 5, 6, 7, 7, 7, 7});
   CHECK(reds(paste_on(small(), 2, 2, -1, 1, {0, 0, 0})) == std::vector<int>{0, 0, 2, 3});
-  CHECK_THROWS_AS(pad(small(), {.left = -1}, {0, 0, 0}), MediaError);
-  CHECK_THROWS_AS(pad(small(), {.right = 2147483647}, {0, 0, 0}), MediaError);
+  CHECK_THROWS_AS(paste_on(small(), 0, 2, 0, 0, {0, 0, 0}), MediaError);
+  CHECK_THROWS_AS(paste_on(small(), 2147483647, 2, 0, 0, {0, 0, 0}), MediaError);
 }
 
 TEST_CASE("each order of operations rounds in its own way") {
@@ -70,14 +70,15 @@ TEST_CASE("each order of operations rounds in its own way") {
   const float m = float(mean[0]), s = float(std[0]);
   const NormalizeTable pil(mean, std, RescaleOrder::hf_pil), multiply(mean, std, RescaleOrder::f32_multiply),
       divide(mean, std, RescaleOrder::f32_divide), wide(mean, std, RescaleOrder::f64),
-      fused(mean, std, RescaleOrder::fused);
+      mixed(mean, std, RescaleOrder::f32_then_f64), fused(mean, std, RescaleOrder::fused);
   int pil_differs = 0;
   for (int v = 0; v < 256; ++v) {
     const auto byte = std::uint8_t(v);
     CHECK(pil(0, byte) == (float(v * (1.0 / 255.0)) - m) / s);
     CHECK(multiply(0, byte) == (float(v) * float(1.0 / 255.0) - m) / s);
     CHECK(divide(0, byte) == (float(v) / 255.0f - m) / s);
-    CHECK(wide(0, byte) == float((v / 255.0 - mean[0]) / std[0]));
+    CHECK(wide(0, byte) == float((v * (1.0 / 255.0) - mean[0]) / std[0]));
+    CHECK(mixed(0, byte) == float((double(float(v) / 255.0f) - mean[0]) / std[0]));
     CHECK(fused(0, byte) == (float(v) - m * 255.0f) / (s * 255.0f));
     pil_differs += pil(0, byte) != multiply(0, byte);
   }
