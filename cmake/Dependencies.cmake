@@ -4,13 +4,18 @@ find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(libedit REQUIRED IMPORTED_TARGET libedit)
+# SHA-256: macOS has it in its C library.
+if(NOT APPLE)
+  pkg_check_modules(libmd REQUIRED IMPORTED_TARGET libmd)
+endif()
 
-# Picture codecs: JPEG, PNG and WebP always.
+# Picture codecs: JPEG, PNG (read on zlib, written by libpng) and WebP always.
 find_package(JPEG REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 add_library(mlx_vision_codecs INTERFACE)
-target_link_libraries(mlx_vision_codecs INTERFACE JPEG::JPEG ZLIB::ZLIB PkgConfig::WEBP)
+target_link_libraries(mlx_vision_codecs INTERFACE JPEG::JPEG ZLIB::ZLIB PNG::PNG PkgConfig::WEBP)
 
 option(MLX_VISION_TIFF "Decode TIFF (libtiff)" ON)
 option(MLX_VISION_AVIF "Decode AVIF (libavif)" ON)

@@ -4,6 +4,7 @@
 #   lib/libmlx-vision.so*              finds MLX in lib/mlx-vision
 #   lib/mlx-vision/                    MLX as its wheel lays it out (a copy, so that the clone may go)
 #   lib/cmake/mlx-vision/, include/mlx_vision/
+#   share/mlx-vision/demo-model/       what the program uses when no model is named
 include(CMakePackageConfigHelpers)
 
 if(APPLE)
@@ -41,12 +42,14 @@ if(TARGET mlx-vision)
   set_target_properties(mlx-vision PROPERTIES INSTALL_RPATH ${here}/../${CMAKE_INSTALL_LIBDIR})
   install(TARGETS mlx-vision)
 endif()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/share/demo-model DESTINATION ${CMAKE_INSTALL_DATADIR}/mlx-vision)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/mlx_vision DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mlx-vision)
 install(EXPORT mlx-vision FILE mlx-vision-targets.cmake NAMESPACE mlx_vision:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/mlx-vision-config.cmake.in
-                              ${PROJECT_BINARY_DIR}/mlx-vision-config.cmake INSTALL_DESTINATION ${package_dir})
+                              ${PROJECT_BINARY_DIR}/mlx-vision-config.cmake INSTALL_DESTINATION ${package_dir}
+                              PATH_VARS CMAKE_INSTALL_DATADIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/mlx-vision-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/mlx-vision-config.cmake ${PROJECT_BINARY_DIR}/mlx-vision-config-version.cmake
         DESTINATION ${package_dir})

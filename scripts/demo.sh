@@ -1,20 +1,13 @@
 #!/usr/bin/env bash
-# Describes a picture with what the repository holds.
+# Describes a picture with the model that comes with the program.
+#
+#   scripts/demo.sh [picture]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-model=tests/fixtures/qwen2_vl/model
-image=tests/fixtures/images/wide_150x34.png
-prompt='Describe this picture.'
+program=build/mlx-vision
+picture=${1:-examples/pictures/shapes.png}
 
-cat <<TEXT
-This repository holds no trained model yet. The one below is a test fixture, Qwen2-VL's architecture with small random
-weights: everything runs as with a real checkpoint, but the words are meaningless. With a real one:
-  build/mlx-vision generate --model FOLDER --image picture.jpg --prompt '$prompt'
-
-model   $model
-picture $image
-prompt  $prompt
-
-TEXT
-build/mlx-vision generate --model "$model" --image "$image" --prompt "$prompt" --max-tokens 24 --temperature 0
+echo "picture $picture"
+"$program" see "$picture" 2> /dev/null # which model it is, describe says
+"$program" describe "$picture"

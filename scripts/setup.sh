@@ -16,11 +16,11 @@ readonly MLX_VERSION=0.32.4
 readonly MIN_NVIDIA_DRIVER=580  # the first that runs CUDA 13
 
 readonly DEBIAN_PACKAGES=(g++ cmake ninja-build pkg-config python3 python3-venv libopenblas-dev nlohmann-json3-dev
-  libcli11-dev doctest-dev libhwy-dev libjpeg-dev zlib1g-dev libwebp-dev libtiff-dev libavif-dev
-  libedit-dev)
-readonly DEBIAN_LINT=(clang-format-16 clang-tidy-16)
+  libcli11-dev doctest-dev libhwy-dev libjpeg-dev zlib1g-dev libpng-dev libwebp-dev libtiff-dev libavif-dev
+  libedit-dev libmd-dev)
+readonly DEBIAN_LINT=(clang-format-16 clang-tidy-16 clang-16 libclang-rt-16-dev) # the last two for the sanitizers
 readonly DEBIAN_BENCH=(libbenchmark-dev)
-readonly BREW_PACKAGES=(cmake ninja pkgconf nlohmann-json cli11 doctest highway jpeg-turbo webp libtiff
+readonly BREW_PACKAGES=(cmake ninja pkgconf nlohmann-json cli11 doctest highway jpeg-turbo libpng webp libtiff
   libavif libedit zlib)
 readonly BREW_LINT=(llvm@16)
 readonly BREW_BENCH=(google-benchmark)
@@ -56,7 +56,7 @@ install_debian() {
   fi
   say "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends "${missing[@]}"
 }
 
 install_brew() {

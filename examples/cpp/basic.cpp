@@ -1,4 +1,5 @@
-// Describes pictures: basic MODEL_FOLDER IMAGE [PROMPT]
+// Describes a picture: basic IMAGE [MODEL_FOLDER [PROMPT]]. The default model is the small one that is
+// installed.
 #include <mlx_vision/mlx_vision.h>
 
 #include <cstdio>
@@ -7,16 +8,16 @@
 namespace mv = mlx_vision;
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: %s MODEL_FOLDER IMAGE [PROMPT]\n", argv[0]);
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: %s IMAGE [MODEL_FOLDER [PROMPT]]\n", argv[0]);
     return 2;
   }
   try {
-    mv::Runtime runtime = mv::Runtime::load(argv[1]);
+    mv::Runtime runtime = mv::Runtime::load(argc > 2 ? argv[2] : DEMO_MODEL);
 
     mv::Request request;
     request.chat.messages.push_back({"user",
-                                     {mv::ImagePart{mv::Image::from_file(argv[2]), argv[2]},
+                                     {mv::ImagePart{mv::Image::open(argv[1]), argv[1]},
                                       mv::TextPart{argc > 3 ? argv[3] : "Describe this image."}}});
     request.chat.place_images_by_family = true;  // before or after the text, as this model was trained
     request.options.max_tokens = 200;

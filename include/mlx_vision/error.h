@@ -44,6 +44,25 @@ class MLX_VISION_API MediaError : public Error {
   int exit_code() const noexcept override { return 2; }
 };
 
+/// The generic image preparation (process_image) failed; says at which stage, and why.
+class MLX_VISION_API ImageProcessingError : public MediaError {
+ public:
+  enum class Stage { load, convert, resize, normalize };
+
+  ImageProcessingError(Stage stage, const std::string& cause);
+  /// The provider of the arrays: "mlx".
+  const char* provider() const noexcept { return "mlx"; }
+  Stage stage() const noexcept { return stage_; }
+  const std::string& cause() const noexcept { return cause_; }
+
+ private:
+  Stage stage_;
+  std::string cause_;
+};
+
+/// "load", "convert", "resize" or "normalize".
+MLX_VISION_API const char* to_string(ImageProcessingError::Stage stage);
+
 /// The work would not fit in memory, context or queue.
 class MLX_VISION_API CapacityError : public Error {
  public:

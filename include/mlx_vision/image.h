@@ -14,6 +14,10 @@
 
 namespace mlx_vision {
 
+namespace media {
+class EncodedImage;
+}
+
 /// What becomes of transparency when a picture is converted to RGB. `drop` keeps the stored colours, as
 /// Pillow's convert("RGB"); the others composite on that colour.
 enum class AlphaMode { drop, white, black };
@@ -86,13 +90,24 @@ struct FittedResize {
 /// An 8-bit RGB picture, tightly packed rows from the top (`[height, width, 3]`). Cheap to copy: copies share
 /// immutable pixels. Safe to use from any thread.
 ///
-///     auto photo = mlx_vision::Image::from_file("photo.jpg");           // turned as its EXIF data says
+/// One that open() made may still be encoded. Its first resized() then decodes and resamples in one go,
+/// without a frame of full size; a second one, pixels() or row() decodes it once, for all copies, and keeps
+/// the frame.
+///
+///     auto photo = mlx_vision::Image::open("photo.jpg");                // turned as its EXIF data says
 ///     auto bytes = mlx_vision::Image::from_bytes(std::as_bytes(std::span(body)), {}, "upload");
 ///     auto frame = mlx_vision::Image::from_pixels({.data = rgba, .width = 640, .height = 480,
 ///                                                  .format = mlx_vision::PixelFormat::rgba});
 ///     auto small = photo.resized(336, 336, mlx_vision::Filter::bicubic);
 class MLX_VISION_API Image {
  public:
+  /// Reads a file and its header, for an image that will be prepared for a model. A JPEG is decoded when its
+  /// pixels are needed, every other format at once.
+  /// @throws MediaError naming the file; damage behind a JPEG's header is reported by what decodes it.
+  static Image open(const std::filesystem::path& path, const DecodeOptions& options = {});
+  /// The same for a file held in memory. `name` appears in errors.
+  static Image open_bytes(std::vector<std::byte> bytes, const DecodeOptions& options = {},
+                          const std::string& name = "image");
   /// Decodes a file of any supported format, recognised by content.
   /// @throws MediaError naming the file, what is wrong and where.
   static Image from_file(const std::filesystem::path& path, const DecodeOptions& options = {});
@@ -113,22 +128,30 @@ class MLX_VISION_API Image {
 
   int width() const { return width_; }
   int height() const { return height_; }
-  /// `[height, width, 3]`, packed.
-  std::span<const std::uint8_t> pixels() const { return *pixels_; }
-  const std::uint8_t* row(int y) const { return pixels_->data() + std::size_t(y) * width_ * 3; }
+  /// `[height, width, 3]`, packed; valid as long as this image or a copy of it.
+  /// @throws MediaError if it came from open() and is damaged; so does row().
+  std::span<const std::uint8_t> pixels() const { return pixels_ ? *pixels_ : decoded(); }
+  const std::uint8_t* row(int y) const { return pixels().data() + std::size_t(y) * width_ * 3; }
   const ImageInfo& info() const { return *info_; }
 
   /// @throws MediaError if a side is below 1 or the box lies outside the image.
   Image resized(int width, int height, Filter filter, ResampleRule rule = ResampleRule::pillow13,
                 const std::optional<Box>& box = std::nullopt) const;
+  /// The whole picture at its own aspect ratio in the middle of a black `width × height` canvas. One side is
+  /// the canvas's, the other is truncated to whole pixels, at least 1. @throws MediaError as resized
+  Image letterboxed(int width, int height, Filter filter = Filter::lanczos) const;
+  /// A PNG file of the pixels. @throws MediaError
+  std::vector<std::byte> to_png() const;
 
  private:
   Image(int width, int height, std::shared_ptr<const std::vector<std::uint8_t>> pixels,
         std::shared_ptr<const ImageInfo> info)
       : width_(width), height_(height), pixels_(std::move(pixels)), info_(std::move(info)) {}
+  const std::vector<std::uint8_t>& decoded() const;
 
   int width_, height_;
-  std::shared_ptr<const std::vector<std::uint8_t>> pixels_;
+  std::shared_ptr<const std::vector<std::uint8_t>> pixels_;  ///< null: encoded_ has them
+  std::shared_ptr<media::EncodedImage> encoded_;
   std::shared_ptr<const ImageInfo> info_;
 };
 

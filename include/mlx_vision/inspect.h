@@ -38,6 +38,21 @@ struct DeviceInfo {
 
 MLX_VISION_API DeviceInfo device_info();
 
+/// A family that can be loaded.
+struct FamilyInfo {
+  std::string model_type;
+  std::vector<std::string> aliases;  ///< further model_types that it serves
+  std::string image_rule;    ///< the reference's defaults in words: size or rule, limits, mean and std
+  std::string placeholder;   ///< of one image in a rendered prompt
+  bool images_first = true;  ///< where the images of a prompt with --image stand
+};
+
+/// Every family, in the order of their names.
+MLX_VISION_API std::vector<FamilyInfo> families();
+
+/// `model_type`s that no family serves but whose images preprocess and see prepare, in order.
+MLX_VISION_API std::vector<std::string> prepared_only_types();
+
 /// `model_type`s that can be loaded, aliases included.
 MLX_VISION_API std::vector<std::string> known_model_types();
 

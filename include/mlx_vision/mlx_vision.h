@@ -11,3 +11,4 @@
 #include "mlx_vision/preprocess.h"
 #include "mlx_vision/runtime.h"
 #include "mlx_vision/tensor.h"
+#include "mlx_vision/vision_config.h"

@@ -46,7 +46,7 @@ using TextCallback = std::function<void(std::string_view text)>;
 ///     auto runtime = mlx_vision::Runtime::load("models/Qwen2-VL-2B-Instruct-4bit");
 ///     mlx_vision::Request request;
 ///     request.chat.messages.push_back(
-///         {"user", {mlx_vision::ImagePart{mlx_vision::Image::from_file("cat.jpg"), "cat.jpg"},
+///         {"user", {mlx_vision::ImagePart{mlx_vision::Image::open("cat.jpg"), "cat.jpg"},
 ///                   mlx_vision::TextPart{"What is this?"}}});
 ///     auto result = runtime.generate(request, [](std::string_view text) { std::cout << text << std::flush;
 ///     });

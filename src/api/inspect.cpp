@@ -10,6 +10,10 @@ ModelInfo inspect(const std::filesystem::path& model) { return engine::describe_
 
 DeviceInfo device_info() { return engine::describe_device(); }
 
+std::vector<FamilyInfo> families() { return engine::describe_families(); }
+
+std::vector<std::string> prepared_only_types() { return engine::prepared_only_types(); }
+
 std::vector<std::string> known_model_types() { return engine::known_model_types(); }
 
 }  // namespace mlx_vision

@@ -1,5 +1,6 @@
 #include "cli/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mlx_vision::cli {
@@ -39,6 +40,19 @@ std::optional<std::vector<std::byte>> decode_base64(std::string_view text) {
   if (rest == 3) {
     out.push_back(std::byte(bits >> 10 & 0xff));
     out.push_back(std::byte(bits >> 2 & 0xff));
+  }
+  return out;
+}
+
+std::string encode_base64(std::span<const std::byte> bytes) {
+  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < count ? std::uint32_t(bytes[i + k]) : 0);
+    for (std::size_t k = 0; k < 4; ++k) out.push_back(k <= count ? kDigits[bits >> (18 - 6 * k) & 63] : '=');
   }
   return out;
 }

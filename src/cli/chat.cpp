@@ -7,6 +7,7 @@
 
 #include "cli/chat_loop.h"
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/progress.h"
 #include "cli/request.h"
@@ -27,7 +28,7 @@ int chat(const ChatFlags& flags) {
   ChatLoopOptions options;
   options.generate = make_options(flags.sampling);
   options.generate.enable_thinking = flags.context.enable_thinking;
-  options.model = flags.model.model;
+  options.model = chosen_model(flags.model);
   options.interactive = isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0;
   options.statistics = flags.verbose;
   Conversation conversation;
@@ -35,7 +36,7 @@ int chat(const ChatFlags& flags) {
   for (const auto& source : flags.context.images) conversation.attach(load_attachment(source, "--image"));
 
   ProgressBar load_bar;
-  Runtime runtime = Runtime::load(flags.model.model, load_options(flags.model, load_bar.callback()));
+  Runtime runtime = Runtime::load(options.model, load_options(flags.model, load_bar.callback()));
   load_bar.clear();
   const Answer answer = [&](const Request& asked, const TextCallback& on_text) {
     Request request = asked;

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "mlx_vision/error.h"
+
 namespace mlx_vision::cli {
 
 void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& values,
@@ -12,8 +14,12 @@ void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& 
   app.add_option(flag, values, help)->take_all()->allow_extra_args(false);
 }
 
-void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, "Folder of the checkpoint")->required()->type_name("DIR");
+namespace {
+
+constexpr const char* kModelHelp =
+    "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with the program";
+
+void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--min-pixels", flags.min_pixels, "Fewest pixels of a prepared image")
       ->check(CLI::PositiveNumber);
   app.add_option("--max-pixels", flags.max_pixels, "Most pixels of a prepared image")
@@ -22,6 +28,42 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
                  "Fit every image into this width and height (or this square) before it is prepared")
       ->expected(1, 2)
       ->check(CLI::Range(1, 65535));
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--model", flags.model, kModelHelp)->type_name("DIR");
+  add_pixel_flags(app, flags);
+}
+
+void add_processor_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--model", flags.model, kModelHelp)->type_name("DIR");
+  app.add_option(
+         "--model-type", flags.type,
+         "Without a checkpoint: a family by its model_type, at the reference's defaults, or a row of the "
+         "vision configuration table; models lists them")
+      ->type_name("NAME");
+  app.add_option("--vision-config", flags.vision_config,
+                 "JSON file with further rows of the vision configuration table, for --model-type")
+      ->type_name("FILE");
+  add_pixel_flags(app, flags);
+}
+
+void check_processor_flags(const ModelFlags& flags) {
+  if (!flags.model.empty() && !flags.type.empty())
+    throw RequestError("--model and --model-type: expected one of them");
+  if (flags.type.empty() && !flags.vision_config.empty())
+    throw RequestError("--vision-config: expected beside --model-type, since a checkpoint has its own rule");
+}
+
+std::optional<VisionConfig> row_from_file(const ModelFlags& flags) {
+  if (flags.vision_config.empty()) return std::nullopt;
+  VisionConfigTable table;
+  const auto names = table.add_from_file(flags.vision_config);
+  const VisionConfig* row = table.find(flags.type);
+  const bool given = row && std::find(names.begin(), names.end(), row->name) != names.end();
+  return given ? std::optional(*row) : std::nullopt;
 }
 
 void add_compute_flags(CLI::App& app, ModelFlags& flags) {

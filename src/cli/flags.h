@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mlx_vision/options.h"
+#include "mlx_vision/vision_config.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): of the parser library
 class App;
@@ -17,7 +18,9 @@ namespace mlx_vision::cli {
 /// one.
 
 struct ModelFlags {
-  std::string model;
+  std::string model;          ///< empty: none was named, see default_model.h
+  std::string type;           ///< a family or row, in place of a folder where no weights are needed
+  std::string vision_config;  ///< JSON file with rows of the vision configuration table
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
   bool float32 = false;
@@ -40,6 +43,12 @@ struct SamplingFlags {
 
 /// --model, --min-pixels, --max-pixels, --resize-shape
 void add_model_flags(CLI::App& app, ModelFlags& flags);
+/// --model or --model-type, --vision-config, --min-pixels, --max-pixels, --resize-shape
+void add_processor_flags(CLI::App& app, ModelFlags& flags);
+/// @throws RequestError for --model beside --model-type, --vision-config without the latter.
+void check_processor_flags(const ModelFlags& flags);
+/// The row that --vision-config gives for --model-type, if it does. @throws ConfigError
+std::optional<VisionConfig> row_from_file(const ModelFlags& flags);
 /// --prefill-step-size, --float32, --memory-limit
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking

@@ -1,3 +1,5 @@
+#include "cli/generate.h"
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -5,6 +7,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/input_file.h"
 #include "cli/interrupt.h"
@@ -18,27 +21,22 @@ namespace mlx_vision::cli {
 
 namespace {
 
-struct GenerateFlags {
-  ModelFlags model;
-  PromptFlags prompt;
-  SamplingFlags sampling;
-  std::string logits;
-  bool json = false, verbose = false, quiet = false;
-};
-
 void print_text(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
 
+}  // namespace
+
 int generate(const GenerateFlags& flags) {
-  if (!flags.logits.empty()) check_output("--logits", flags.logits, flags.model.model);
   Request request = make_request(flags.prompt, flags.sampling);
+  const std::string model = chosen_model(flags.model);
+  if (!flags.logits.empty()) check_output("--logits", flags.logits, model);
   request.options.capture_logits = !flags.logits.empty();
 
   ProgressBar bar;
   request.progress = bar.callback();
-  Runtime runtime = Runtime::load(flags.model.model, load_options(flags.model, bar.callback()));
+  Runtime runtime = Runtime::load(model, load_options(flags.model, bar.callback()));
   const TextCallback stream = [&](std::string_view text) {
     bar.clear();
     print_text(text);
@@ -57,7 +55,11 @@ int generate(const GenerateFlags& flags) {
   return result.finish_reason == FinishReason::cancelled ? kInterrupted : 0;
 }
 
-}  // namespace
+void add_output_flags(CLI::App& app, GenerateFlags& flags) {
+  app.add_flag("--json", flags.json, "Print one JSON object instead of streaming the text");
+  app.add_flag("--verbose", flags.verbose, "Seconds of every stage, too, on stderr");
+  app.add_flag("--no-verbose", flags.quiet, "No statistics on stderr");
+}
 
 void add_generate(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<GenerateFlags>();
@@ -70,9 +72,7 @@ void add_generate(CLI::App& app, Action& action) {
   add_sampling_flags(command, flags->sampling);
   command.add_option("--logits", flags->logits,
                      "Write first_logits and image_features to this .safetensors file");
-  command.add_flag("--json", flags->json, "Print one JSON object instead of streaming the text");
-  command.add_flag("--verbose", flags->verbose, "Seconds of every stage, too, on stderr");
-  command.add_flag("--no-verbose", flags->quiet, "No statistics on stderr");
+  add_output_flags(command, *flags);
   add_foreign_flags(command);
   command.callback([flags, &action] { action = [flags] { return generate(*flags); }; });
 }

@@ -89,12 +89,14 @@ ImageLocation locate_image(const std::string& source, const std::string& place) 
 
 namespace {
 
-// `read` takes the bytes of a data: URI with the place as name, or a path.
+using Bytes = std::vector<std::byte>;
+
+// `read` takes the bytes of a data: URI, whose name is the place, or a path.
 template <class Read>
 auto read_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
                 const Read& read) {
   auto location = locate_image(source, place);
-  if (const auto* bytes = std::get_if<std::vector<std::byte>>(&location)) return read(*bytes);
+  if (auto* bytes = std::get_if<Bytes>(&location)) return read(std::move(*bytes));
   auto path = std::get<std::filesystem::path>(location);
   std::error_code ignored;
   if (!folder.empty() && path.is_relative() && std::filesystem::exists(folder / path, ignored))
@@ -107,20 +109,21 @@ auto read_image(const std::string& source, const std::string& place, const std::
   }
 }
 
-using Bytes = std::vector<std::byte>;
-
 }  // namespace
 
-ImagePart load_image(const std::string& source, const std::string& place,
-                     const std::filesystem::path& folder) {
+ImagePart load_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
+                     const DecodeOptions& options) {
   struct Read {
     const std::string& place;
-    ImagePart operator()(const Bytes& bytes) const { return {Image::from_bytes(bytes, {}, place), place}; }
+    const DecodeOptions& options;
+    ImagePart operator()(Bytes bytes) const {
+      return {Image::open_bytes(std::move(bytes), options, place), place};
+    }
     ImagePart operator()(const std::filesystem::path& path) const {
-      return {Image::from_file(path), path.string()};
+      return {Image::open(path, options), path.string()};
     }
   };
-  return read_image(source, place, folder, Read{place});
+  return read_image(source, place, folder, Read{place, options});
 }
 
 ImageInfo probe_image(const std::string& source, const std::string& place) {
@@ -130,6 +133,10 @@ ImageInfo probe_image(const std::string& source, const std::string& place) {
     ImageInfo operator()(const std::filesystem::path& path) const { return read_image_info(path); }
   };
   return read_image(source, place, {}, Read{place});
+}
+
+std::string shown_source(const std::string& source) {
+  return has_scheme(source, "data:") ? "data: URI" : source;
 }
 
 }  // namespace mlx_vision::cli

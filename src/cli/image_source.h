@@ -17,10 +17,13 @@ using ImageLocation = std::variant<std::filesystem::path, std::vector<std::byte>
 /// @throws RequestError for http(s), other hosts and malformed URIs.
 ImageLocation locate_image(const std::string& source, const std::string& place);
 
-/// Reads and decodes. A relative path is looked up in `folder` first, when one is given, then in the working
-/// directory. @throws RequestError as above, MediaError naming `place`.
+/// Reads a picture as Image::open does. A relative path is looked up in `folder` first, when one is given,
+/// then in the working directory. @throws RequestError as above, MediaError naming `place`.
 ImagePart load_image(const std::string& source, const std::string& place,
-                     const std::filesystem::path& folder = {});
+                     const std::filesystem::path& folder = {}, const DecodeOptions& options = {});
+
+/// The source for people: without the data of a data: URI.
+std::string shown_source(const std::string& source);
 
 /// What its header says. @throws as load_image
 ImageInfo probe_image(const std::string& source, const std::string& place);

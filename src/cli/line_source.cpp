@@ -86,6 +86,9 @@ class LineEditor final : public LineSource {
     if (!editor_ || !history_) return Status::end;
     const InterruptsLine scope;
     int count = 0;
+    // Before the prompt is shown, which libedit does first: what is typed at a visible prompt reaches the
+    // editor, Ctrl-D too.
+    el_set(editor_.get(), EL_PREP_TERM, 1);
     const char* text = el_gets(editor_.get(), &count);
     if (interrupted) {
       el_reset(editor_.get());

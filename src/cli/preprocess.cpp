@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/image_source.h"
 #include "cli/input_file.h"
@@ -35,10 +36,16 @@ std::string table(const Preprocessed& preprocessed) {
 }
 
 int preprocess_images(const PreprocessFlags& flags) {
-  if (!flags.output.empty()) check_output("--output", flags.output, flags.model.model);
+  check_processor_flags(flags.model);
+  const std::string folder = processor_model(flags.model);
+  if (!flags.output.empty() && !folder.empty()) check_output("--output", flags.output, folder);
   std::vector<Image> images;
   for (const auto& source : flags.images) images.push_back(load_image(source, "--image").image);
-  const Preprocessed preprocessed = preprocess(flags.model.model, images, load_options(flags.model));
+  const LoadOptions options = load_options(flags.model);
+  const auto row = row_from_file(flags.model);
+  const Preprocessed preprocessed = !folder.empty() ? preprocess(folder, images, options)
+                                    : row           ? preprocess(*row, images, options)
+                                          : preprocess(ModelType{flags.model.type}, images, options);
   if (!flags.output.empty()) core::write_safetensors(flags.output, preprocessed.arrays);
   const std::string text = flags.json ? printed(to_json(preprocessed)) : table(preprocessed);
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -51,7 +58,7 @@ void add_preprocess(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<PreprocessFlags>();
   auto& command =
       *app.add_subcommand("preprocess", "Prepare images and show or write the arrays a model is given");
-  add_model_flags(command, flags->model);
+  add_processor_flags(command, flags->model);
   add_list(command, "--image", flags->images,
            "Image files (path, file:// or data: URI); several are allowed");
   command.get_option("--image")->required();

@@ -35,11 +35,16 @@ std::unique_ptr<CLI::App> make_app(Action& action) {
   // As in Python's argparse, the last of several wins.
   app->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   add_generate(*app, action);
+  add_describe(*app, action);
   add_chat(*app, action);
   add_inspect(*app, action);
+  add_decode(*app, action);
+  add_see(*app, action);
   add_preprocess(*app, action);
   add_render(*app, action);
   add_plan(*app, action);
+  add_models(*app, action);
+  add_detect(*app, action);
   add_doctor(*app, action);
   app->footer(
       "Exit codes: 0 done, 2 the command line or its input, 3 the model folder, 4 memory, 5 MLX, 130 "

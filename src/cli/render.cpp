@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/default_model.h"
 #include "cli/flags.h"
 #include "cli/report.h"
 #include "cli/request.h"
@@ -21,8 +22,8 @@ struct RenderFlags {
 };
 
 int render_prompt(const RenderFlags& flags) {
-  const Rendered rendered = render(flags.model.model, make_chat(flags.prompt), load_options(flags.model),
-                                   flags.prompt.enable_thinking);
+  const Rendered rendered = render(chosen_model(flags.model), make_chat(flags.prompt),
+                                   load_options(flags.model), flags.prompt.enable_thinking);
   std::string text;
   if (flags.json) {
     text = printed(to_json(rendered));

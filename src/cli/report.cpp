@@ -109,6 +109,16 @@ ordered_json to_json(const DeviceInfo& info) {
           {"sgemm_gflops", info.sgemm_gflops}};
 }
 
+ordered_json to_json(const VisionConfig& row) {
+  return {{"name", row.name},
+          {"width", row.width},
+          {"height", row.height},
+          {"prompt", row.prompt_format},
+          {"numbered_images", row.numbered_images},
+          {"mean", row.mean},
+          {"std", row.std}};
+}
+
 ordered_json to_json(const Rendered& rendered) {
   return {{"prompt", rendered.prompt},
           {"input_ids", rendered.input_ids},

@@ -9,6 +9,7 @@
 #include "mlx_vision/inspect.h"
 #include "mlx_vision/memory.h"
 #include "mlx_vision/preprocess.h"
+#include "mlx_vision/vision_config.h"
 
 namespace mlx_vision::cli {
 
@@ -18,6 +19,7 @@ nlohmann::ordered_json to_json(const ModelInfo& info);
 nlohmann::ordered_json to_json(const DeviceInfo& info);
 nlohmann::ordered_json to_json(const Rendered& rendered);
 nlohmann::ordered_json to_json(const MemoryReport& report);
+nlohmann::ordered_json to_json(const VisionConfig& row);
 /// Name, type and shape of the arrays, not their values.
 nlohmann::ordered_json to_json(const Preprocessed& preprocessed);
 

@@ -212,6 +212,7 @@ MLX_VISION_INSTANTIATE(double)
 MLX_VISION_INSTANTIATE(std::string)
 MLX_VISION_INSTANTIATE(std::vector<int>)
 MLX_VISION_INSTANTIATE(std::vector<float>)
+MLX_VISION_INSTANTIATE(std::vector<double>)
 MLX_VISION_INSTANTIATE(std::vector<std::string>)
 #undef MLX_VISION_INSTANTIATE
 

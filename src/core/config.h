@@ -25,7 +25,8 @@ class ConfigReader {
   /// `{}`, for an optional file that is absent.
   static ConfigReader empty(std::string name);
 
-  /// Types: bool, int, std::int64_t, float, double, std::string, and std::vector of int, float, std::string.
+  /// Types: bool, int, std::int64_t, float, double, std::string, and std::vector of int, float, double,
+  /// std::string.
   /// An integer is accepted for a float, never the reverse, except where the number is whole (`2.0`).
   /// Absent and null are the same thing in Hugging Face configurations.
   template <class T>

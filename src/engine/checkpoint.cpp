@@ -6,11 +6,12 @@
 
 #include "core/files.h"
 #include "engine/device.h"
+#include "engine/image_preparation.h"
 #include "engine/memory_plan.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
+#include "processing/image_processors.h"
 #include "processing/prepare_images.h"
-#include "processing/resize_first.h"
 
 namespace mlx_vision::engine {
 namespace mx = mlx::core;
@@ -73,12 +74,6 @@ std::int32_t end_token(const text::Tokenizer& tokenizer, const std::string& toke
   return ids.back();
 }
 
-std::vector<ImagePart> unnamed(const std::vector<Image>& images) {
-  std::vector<ImagePart> out;
-  for (const Image& image : images) out.push_back({image, {}});
-  return out;
-}
-
 std::vector<ImagePart> images_of(const Request& request) {
   return request.chat.messages.empty() ? unnamed(request.images) : processing::images_of(request.chat);
 }
@@ -97,14 +92,6 @@ void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& pro
     done += std::exchange(bytes, 0);
     if (progress) progress({.stage = Progress::Stage::load, .done = done, .total = total});
   }
-}
-
-std::unique_ptr<processing::ImageProcessor> make_processor(
-    const models::Family& family, const processing::ProcessorFiles& files,
-    const processing::ImageLimits& limits, const std::optional<std::pair<int, int>>& resize_shape) {
-  auto processor = family.processor(files, limits);
-  if (!resize_shape) return processor;
-  return processing::resize_first(std::move(processor), {resize_shape->first, resize_shape->second});
 }
 
 // A model over weights that have not been read.
@@ -149,15 +136,16 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
   auto chat_template = text::ChatTemplate::open(folder, tokenizer.special());
   const bool has_template = chat_template.has_value();
-  const auto processor_for = [&family, folder,
-                              shape = options.resize_shape](const processing::ImageLimits& limits) {
-    return make_processor(family, processing::read_processor_files(folder), limits, shape);
+  const auto processor_for = [folder, options](const processing::ImageLimits& limits) {
+    LoadOptions limited = options;
+    limited.min_pixels = limits.min_pixels;
+    limited.max_pixels = limits.max_pixels;
+    return open_processor(folder, limited);
   };
-  processing::PromptBuilder prompts(
-      {.tokenizer = tokenizer,
-       .chat_template = std::move(chat_template),
-       .processor = processor_for({.min_pixels = options.min_pixels, .max_pixels = options.max_pixels}),
-       .rule = family.prompt_rule});
+  processing::PromptBuilder prompts({.tokenizer = tokenizer,
+                                     .chat_template = std::move(chat_template),
+                                     .processor = open_processor(folder, options),
+                                     .rule = family.prompt_rule});
   return {.model_type = model_type,
           .family = &family,
           .prompts = std::move(prompts),
@@ -224,17 +212,24 @@ Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   return job;
 }
 
-Preprocessed prepare_images(const std::filesystem::path& folder, const std::vector<Image>& images,
-                            const LoadOptions& options) {
-  core::require_directory(folder);
-  const auto files = processing::read_processor_files(folder);
-  const models::Family& family = models::find_family(files.config.get<std::string>("model_type"));
-  const auto processor =
-      make_processor(family, files, {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels},
-                     options.resize_shape);
-  const auto inputs = processing::prepare_images(*processor, unnamed(images));
-  Preprocessed out{.arrays = processor->batch(inputs), .image_tokens = {}};
-  for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
+std::vector<FamilyInfo> describe_families() {
+  std::vector<FamilyInfo> out;
+  for (const models::Family* family : models::families()) {
+    const auto processor = open_processor(ModelType{std::string(family->model_type)}, {});
+    out.push_back({.model_type = std::string(family->model_type),
+                   .aliases = {family->aliases.begin(), family->aliases.end()},
+                   .image_rule = processor->describe(),
+                   .placeholder = std::string(processor->placeholder()),
+                   .images_first = family->prompt_rule == processing::PromptRule::image_first});
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model_type < b.model_type; });
+  return out;
+}
+
+std::vector<std::string> prepared_only_types() {
+  std::vector<std::string> out;
+  for (const auto& images : processing::image_processors())
+    if (models::lookup_family(images.model_type) == nullptr) out.emplace_back(images.model_type);
   return out;
 }
 

@@ -9,8 +9,8 @@
 
 #include "engine/job.h"
 #include "memory/shape.h"
+#include "mlx_vision/inspect.h"
 #include "mlx_vision/options.h"
-#include "mlx_vision/preprocess.h"
 #include "models/model.h"
 #include "processing/prompt_builder.h"
 
@@ -48,10 +48,10 @@ struct Frontend {
 /// Reads configuration, tokenizer, template and image preparation; no weights. @throws ConfigError
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options);
 
-/// Images alone, as the checkpoint's own processor returns them; reads neither tokenizer nor weights.
-/// @throws ConfigError, MediaError
-Preprocessed prepare_images(const std::filesystem::path& folder, const std::vector<Image>& images,
-                            const LoadOptions& options);
+std::vector<FamilyInfo> describe_families();
+
+/// model_types of processing::image_processors() that no family serves, in its order.
+std::vector<std::string> prepared_only_types();
 
 /// Aliases included, in alphabetical order.
 std::vector<std::string> known_model_types();

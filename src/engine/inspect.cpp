@@ -10,6 +10,7 @@
 
 #include "engine/checkpoint.h"
 #include "engine/memory_plan.h"
+#include "processing/image_processors.h"
 
 namespace mlx_vision::engine {
 namespace mx = mlx::core;
@@ -122,7 +123,7 @@ ModelInfo describe_model(const std::filesystem::path& folder) {
 
   // What the front end read, it read from a copy of its own.
   const auto prepared = processing::read_processor_files(folder);
-  frontend.family->processor(prepared, {});
+  processing::find_image_processor(info.model_type).make(prepared, {});
   ignore_known(config);
   config.ignore({"model_type", "max_position_embeddings", "temperature", "top_p", "top_k", "do_sample"});
   const auto unread_there = prepared.config.unread();

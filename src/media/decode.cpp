@@ -3,6 +3,7 @@
 
 #include "media/byte_reader.h"
 #include "media/codec.h"
+#include "media/foreign_formats.h"
 #include "media/orientation.h"
 #include "mlx_vision/error.h"
 
@@ -104,7 +105,7 @@ Picture decode(const Source& source) {
   const Decoder decoder = find_decoder(source.bytes);
   if (decoder == nullptr)
     source.fail("expected a picture (JPEG, PNG, WebP, GIF, BMP, PNM, TIFF, AVIF or HEIC), got " +
-                std::string(source.bytes.empty() ? "an empty file" : "other data"));
+                std::string(foreign_format(source.bytes)));
   Picture picture = decoder(source);
   const int orientation = picture.info.orientation;
   if (source.header_only) return picture;

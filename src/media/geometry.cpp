@@ -9,11 +9,15 @@
 namespace mlx_vision::media {
 namespace {
 
-std::vector<std::uint8_t> canvas(std::int64_t width, std::int64_t height, Rgb colour) {
+void check_canvas(std::int64_t width, std::int64_t height) {
   const auto limit = std::int64_t(DecodeLimits{}.pixels);
   if (width < 1 || height < 1 || width > limit || height > limit || width * height > limit)
     throw MediaError("image: expected 1 to " + std::to_string(limit) + " pixels, got " +
                      std::to_string(width) + "x" + std::to_string(height));
+}
+
+std::vector<std::uint8_t> canvas(std::int64_t width, std::int64_t height, Rgb colour) {
+  check_canvas(width, height);
   const auto count = std::size_t(width) * std::size_t(height);
   if (colour[0] == colour[1] && colour[1] == colour[2])
     return std::vector<std::uint8_t>(count * 3, colour[0]);
@@ -37,23 +41,28 @@ Image paste_on(const Image& image, int width, int height, int x, int y, Rgb colo
   return Image::from_rgb(width, height, std::move(pixels));
 }
 
+Placement letterbox_placement(int width, int height, int canvas_width, int canvas_height) {
+  const double aspect = double(width) / height;
+  const bool wider = aspect > double(canvas_width) / canvas_height;
+  Placement out;
+  out.width = wider ? canvas_width : std::max(1, int(canvas_height * aspect));
+  out.height = wider ? std::max(1, int(canvas_width / aspect)) : canvas_height;
+  out.x = (canvas_width - out.width) / 2;
+  out.y = (canvas_height - out.height) / 2;
+  return out;
+}
+
+Image letterbox(const Image& image, int width, int height, Filter filter) {
+  check_canvas(width, height);
+  const Placement at = letterbox_placement(image.width(), image.height(), width, height);
+  return paste_on(image.resized(at.width, at.height, filter), width, height, at.x, at.y, {0, 0, 0});
+}
+
 Image crop(const Image& image, int x, int y, int width, int height, Rgb outside) {
   if (x == 0 && y == 0 && width == image.width() && height == image.height()) return image;
   if (x <= -DecodeLimits{}.side - 1 || y <= -DecodeLimits{}.side - 1)
     throw MediaError("image: crop starts too far outside, at " + std::to_string(x) + "," + std::to_string(y));
   return paste_on(image, width, height, -x, -y, outside);
-}
-
-Image pad(const Image& image, const Margins& m, Rgb colour) {
-  if (std::min({m.left, m.top, m.right, m.bottom}) < 0)
-    throw MediaError("image: expected margins of 0 or more to pad with");
-  if (m.left == 0 && m.top == 0 && m.right == 0 && m.bottom == 0) return image;
-  const std::int64_t width = std::int64_t(m.left) + image.width() + m.right;
-  const std::int64_t height = std::int64_t(m.top) + image.height() + m.bottom;
-  if (width > DecodeLimits{}.side || height > DecodeLimits{}.side)
-    throw MediaError("image: padded to " + std::to_string(width) + "x" + std::to_string(height) +
-                     ", more than " + std::to_string(DecodeLimits{}.side) + " a side");
-  return paste_on(image, int(width), int(height), m.left, m.top, colour);
 }
 
 }  // namespace mlx_vision::media

@@ -5,6 +5,9 @@
 
 #include "media/codec.h"
 #include "media/decode_resized.h"
+#include "media/encoded_image.h"
+#include "media/geometry.h"
+#include "media/png_writer.h"
 #include "media/resample.h"
 #include "mlx_vision/error.h"
 
@@ -35,22 +38,37 @@ std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_
   return bytes;
 }
 
+media::Bytes as_octets(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
 }  // namespace
 
 ImageInfo read_image_info(std::span<const std::byte> bytes, const DecodeOptions& options,
                           const std::string& name) {
-  const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  return media::decode({.bytes = data, .name = name, .options = options, .header_only = true}).info;
+  return media::decode({as_octets(bytes), name, options, true}).info;
 }
 
 ImageInfo read_image_info(const std::filesystem::path& path, const DecodeOptions& options) {
   return read_image_info(read_file(path, options.limits.file_bytes), options, path.string());
 }
 
+Image Image::open(const std::filesystem::path& path, const DecodeOptions& options) {
+  return open_bytes(read_file(path, options.limits.file_bytes), options, path.string());
+}
+
+Image Image::open_bytes(std::vector<std::byte> bytes, const DecodeOptions& options, const std::string& name) {
+  if (!media::is_jpeg({as_octets(bytes), name, options})) return from_bytes(bytes, options, name);
+  auto encoded = std::make_shared<media::EncodedImage>(std::move(bytes), options, name);
+  Image image(encoded->width(), encoded->height(), nullptr,
+              std::make_shared<const ImageInfo>(encoded->info()));
+  image.encoded_ = std::move(encoded);
+  return image;
+}
+
 Image Image::from_bytes(std::span<const std::byte> bytes, const DecodeOptions& options,
                         const std::string& name) {
-  const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  media::Picture picture = media::decode({data, name, options});
+  media::Picture picture = media::decode({as_octets(bytes), name, options});
   return Image(picture.width, picture.height,
                std::make_shared<const std::vector<std::uint8_t>>(std::move(picture.rgb)),
                std::make_shared<const ImageInfo>(std::move(picture.info)));
@@ -63,8 +81,7 @@ Image Image::from_file(const std::filesystem::path& path, const DecodeOptions& o
 
 Image Image::from_bytes_resized(std::span<const std::byte> bytes, const FittedResize& resize,
                                 const DecodeOptions& options, const std::string& name) {
-  const media::Bytes data(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  media::Picture picture = media::decode_resized({data, name, options}, resize);
+  media::Picture picture = media::decode_resized({as_octets(bytes), name, options}, resize);
   return Image(picture.width, picture.height,
                std::make_shared<const std::vector<std::uint8_t>>(std::move(picture.rgb)),
                std::make_shared<const ImageInfo>(std::move(picture.info)));
@@ -87,15 +104,26 @@ Image Image::from_rgb(int width, int height, std::vector<std::uint8_t> rgb) {
                std::make_shared<const ImageInfo>(std::move(info)));
 }
 
+const std::vector<std::uint8_t>& Image::decoded() const { return encoded_->frame(); }
+
 Image Image::resized(int width, int height, Filter filter, ResampleRule rule,
                      const std::optional<Box>& box) const {
   const bool whole = !box || (box->left == 0 && box->top == 0 && box->right == float(width_) &&
                               box->bottom == float(height_));
   if (whole && width == width_ && height == height_) return *this;
+  if (whole && encoded_)
+    if (auto rgb = encoded_->resized_once({[&](int, int) { return std::pair(width, height); }, filter, rule}))
+      return Image(width, height, std::make_shared<const std::vector<std::uint8_t>>(*std::move(rgb)), info_);
   Image result = from_rgb(
-      width, height, media::resample({pixels_->data(), width_, height_}, {width, height, filter, rule, box}));
+      width, height, media::resample({pixels().data(), width_, height_}, {width, height, filter, rule, box}));
   result.info_ = info_;
   return result;
 }
+
+Image Image::letterboxed(int width, int height, Filter filter) const {
+  return media::letterbox(*this, width, height, filter);
+}
+
+std::vector<std::byte> Image::to_png() const { return media::write_png({pixels().data(), width_, height_}); }
 
 }  // namespace mlx_vision

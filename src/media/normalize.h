@@ -12,7 +12,8 @@ enum class RescaleOrder {
   hf_pil,  ///< float32(v * factor in float64), then (x - mean) / std in float32: transformers' *Pil classes
   f32_multiply,  ///< float32(v) * float32(factor), then (x - mean) / std in float32
   f32_divide,    ///< float32(v) / float32(1 / factor) (that is, v / 255), then (x - mean) / std in float32
-  f64,           ///< (v / 255 - mean) / std in float64, then float32: numpy code that never leaves float64
+  f64,           ///< (v * factor - mean) / std in float64, then float32: numpy code that never leaves float64
+  f32_then_f64,  ///< float32(v) / 255 in float32, then (x - mean) / std in float64: numpy, mean not cast
   fused,         ///< (v - mean * 255) / (std * 255) in float32: transformers' torchvision classes
 };
 
@@ -27,6 +28,8 @@ class NormalizeTable {
   /// Rescaling only; mean and std are not applied (not even as 0 and 1).
   static NormalizeTable rescale_only(RescaleOrder order, double factor = 1.0 / 255.0);
 
+  /// The byte whose value is nearest: the inverse.
+  std::uint8_t nearest(int channel, float value) const;
   float operator()(int channel, std::uint8_t value) const { return table_[std::size_t(channel)][value]; }
   const std::array<float, 256>& channel(int c) const { return table_[std::size_t(c)]; }
 
@@ -41,5 +44,9 @@ void write_planes(const Image& image, const NormalizeTable& table, std::span<flo
 
 /// Writes `[height, width, 3]`. @throws MediaError unless `out` holds exactly 3 * width * height.
 void write_interleaved(const Image& image, const NormalizeTable& table, std::span<float> out);
+
+/// The picture of `[3, height, width]` planes, to see what they hold: the inverse of write_planes.
+/// @throws MediaError unless `planes` holds exactly 3 * width * height.
+Image read_planes(std::span<const float> planes, int width, int height, const NormalizeTable& table);
 
 }  // namespace mlx_vision::media

@@ -8,7 +8,6 @@
 #include "models/decoder_only.h"
 #include "models/shapes.h"
 #include "models/tensors.h"
-#include "processing/tiled_longest_edge.h"
 
 namespace mlx_vision::models {
 namespace {
@@ -102,7 +101,6 @@ constexpr Family kIdefics3{.model_type = "idefics3",
                            .prompt_rule = processing::PromptRule::image_first,
                            .extra_eos = kExtraEos,
                            .names = names,
-                           .build = build,
-                           .processor = processing::make_tiled_longest_edge};
+                           .build = build};
 
 }  // namespace mlx_vision::models

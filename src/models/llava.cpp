@@ -6,7 +6,6 @@
 #include "models/decoder_only.h"
 #include "models/shapes.h"
 #include "models/tensors.h"
-#include "processing/fixed_square.h"
 
 namespace mlx_vision::models {
 namespace {
@@ -95,10 +94,7 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 }  // namespace
 
-constexpr Family kLlava{.model_type = "llava",
-                        .prompt_rule = processing::PromptRule::text_first,
-                        .names = names,
-                        .build = build,
-                        .processor = processing::make_fixed_square};
+constexpr Family kLlava{
+    .model_type = "llava", .prompt_rule = processing::PromptRule::text_first, .names = names, .build = build};
 
 }  // namespace mlx_vision::models

@@ -58,18 +58,19 @@ class Model {
   virtual memory::ModelShape shape() const = 0;
 };
 
-/// Everything the rest of the program knows about a family: one constant at the end of its file.
+/// Everything the rest of the program knows about a family: one constant at the end of its file. How its
+/// images are prepared stands in processing::image_processors(), under the same model_type and aliases.
 struct Family {
   std::string_view model_type;
   std::span<const std::string_view> aliases = {};
+  /// Other names that people give its checkpoints ("QVQ"), for telling a model by its name.
+  std::span<const std::string_view> spellings = {};
   processing::PromptRule prompt_rule = processing::PromptRule::image_first;
   /// End-of-sequence tokens beyond those of config and tokenizer, by text.
   std::span<const std::string_view> extra_eos = {};
   weights::NameMap (*names)(const core::ConfigReader& config) = nullptr;
   std::unique_ptr<Model> (*build)(const core::ConfigReader& config,
                                   const weights::Weights& weights) = nullptr;
-  std::unique_ptr<processing::ImageProcessor> (*processor)(const processing::ProcessorFiles& files,
-                                                           const processing::ImageLimits& limits) = nullptr;
 };
 
 // One line per file of a family.
@@ -78,8 +79,12 @@ extern const Family kLlava;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
 
-/// By config.json's model_type, lower-cased. @throws ConfigError listing what is known.
+/// By model_type or alias, in any case; null if it is not known.
+const Family* lookup_family(std::string_view model_type);
+/// By config.json's model_type. @throws ConfigError listing what is known.
 const Family& find_family(std::string_view model_type);
+/// Names and aliases, separated by commas.
+std::string known_families();
 std::span<const Family* const> families();
 
 }  // namespace mlx_vision::models

@@ -1,7 +1,6 @@
 // Qwen2.5-VL (arXiv 2502.13923). Checkpoints: Qwen/Qwen2.5-VL-3B-Instruct,
 // mlx-community/Qwen2.5-VL-3B-Instruct-4bit.
 #include "models/qwen_vl.h"
-#include "processing/qwen_patches.h"
 
 namespace mlx_vision::models {
 namespace {
@@ -15,7 +14,6 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 constexpr Family kQwen2_5Vl{.model_type = "qwen2_5_vl",
                             .prompt_rule = processing::PromptRule::image_first,
                             .names = qwen_vl_names,
-                            .build = build,
-                            .processor = processing::make_qwen_patches};
+                            .build = build};
 
 }  // namespace mlx_vision::models

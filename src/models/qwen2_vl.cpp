@@ -1,7 +1,6 @@
 // Qwen2-VL (arXiv 2409.12191). Checkpoints: Qwen/Qwen2-VL-2B-Instruct,
 // mlx-community/Qwen2-VL-2B-Instruct-4bit.
 #include "models/qwen_vl.h"
-#include "processing/qwen_patches.h"
 
 namespace mlx_vision::models {
 namespace {
@@ -10,12 +9,14 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
   return build_qwen_vl(backbones::qwen2_vit(c.child("vision_config")), c, w);
 }
 
+constexpr std::string_view kSpellings[] = {"QVQ"};
+
 }  // namespace
 
 constexpr Family kQwen2Vl{.model_type = "qwen2_vl",
+                          .spellings = kSpellings,
                           .prompt_rule = processing::PromptRule::text_first,
                           .names = qwen_vl_names,
-                          .build = build,
-                          .processor = processing::make_qwen_patches};
+                          .build = build};
 
 }  // namespace mlx_vision::models

@@ -12,22 +12,32 @@ std::span<const Family* const> families() {
   return kFamilies;
 }
 
-const Family& find_family(std::string_view model_type) {
+const Family* lookup_family(std::string_view model_type) {
   std::string wanted(model_type);
   std::transform(wanted.begin(), wanted.end(), wanted.begin(),
                  [](unsigned char c) { return char(std::tolower(c)); });
-  std::string known;
-  for (const Family* f : families()) {
+  for (const Family* f : families())
     if (f->model_type == wanted ||
         std::find(f->aliases.begin(), f->aliases.end(), wanted) != f->aliases.end())
-      return *f;
+      return f;
+  return nullptr;
+}
+
+std::string known_families() {
+  std::string known;
+  for (const Family* f : families()) {
     known.append(known.empty() ? "" : ", ").append(f->model_type);
     for (const auto alias : f->aliases) known.append(", ").append(alias);
   }
+  return known;
+}
+
+const Family& find_family(std::string_view model_type) {
+  if (const Family* family = lookup_family(model_type)) return *family;
   throw ConfigError(std::string("config.json.model_type: ")
                         .append(model_type)
                         .append(" is not supported; known: ")
-                        .append(known));
+                        .append(known_families()));
 }
 
 }  // namespace mlx_vision::models

@@ -1,48 +1,42 @@
 #include "processing/fixed_square.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include "media/geometry.h"
-#include "mlx_vision/error.h"
+#include "media/framing.h"
 #include "processing/arrays.h"
+#include "processing/image_text.h"
+#include "processing/llava_tokens.h"
 #include "processing/pixel_config.h"
-#include "processing/resize_rules.h"
+#include "processing/square_steps.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
 
+constexpr int kMostTokens = 1 << 16;
+
 /// Steps in their order; an absent one is left out.
 struct SquareRule {
   std::optional<media::Rgb> pad_colour;  ///< to a square, picture centred
-  std::optional<SizeField> resize;       ///< a rectangle, or the shortest edge
-  std::optional<Size> crop;              ///< centred; black where the picture is smaller
-  Size result;                           ///< of the steps together
+  SquareSteps steps;
+  Size result;  ///< of the steps together
 };
 
-struct TokenRule {
-  std::string image_token = "<image>";
-  int count = 0;  ///< per picture
+struct FixedText {
+  ImageText text;
+  int count = 0;
+  int patch = 0;  ///< side of the encoder's patches; 0: not known, or it has none
+  int cell = 0;   ///< side of a token's part of the result; 0: the tokens are a square lattice
 };
 
 std::int64_t area(Size size) { return std::int64_t(size.width) * size.height; }
 
-Image padded_to_square(const Image& image, media::Rgb colour) {
-  const int side = std::max(image.width(), image.height());
-  return media::paste_on(image, side, side, (side - image.width()) / 2, (side - image.height()) / 2, colour);
-}
-
-/// The border rounds towards the top left as Python's floor division does, whichever of the two is larger.
-Image centre_crop(const Image& image, Size crop) {
-  const auto start = [](int have, int want) { return (have - want) >> 1; };
-  return media::crop(image, start(image.width(), crop.width), start(image.height(), crop.height), crop.width,
-                     crop.height);
-}
-
 class FixedSquare final : public ImageProcessor {
  public:
-  FixedSquare(PixelRule pixels, SquareRule rule, TokenRule tokens)
-      : pixels_(std::move(pixels)), rule_(std::move(rule)), tokens_(std::move(tokens)) {}
+  FixedSquare(PixelRule pixels, SquareRule rule, FixedText text)
+      : pixels_(std::move(pixels)), rule_(std::move(rule)), text_(std::move(text)) {}
 
   PreparedSize plan(Size image, int) const override {
     std::int64_t scratch = 0;
@@ -50,28 +44,21 @@ class FixedSquare final : public ImageProcessor {
       image.width = image.height = std::max(image.width, image.height);
       scratch += area(image);
     }
-    if (rule_.resize) scratch += area(target(image));
-    if (rule_.crop) scratch += area(*rule_.crop);
+    if (rule_.steps.resize) scratch += area(rule_.steps.resized(image));
+    if (rule_.steps.crop) scratch += area(*rule_.steps.crop);
     return {.pixels = {1, 3, rule_.result.height, rule_.result.width},
-            .tokens = tokens_.count,
-            .expansion = token_run(tokens_.image_token, tokens_.count),
+            .tokens = text_.count,
+            .expansion = text_.text.expanded(text_.count),
             .scratch_pixels = scratch};
   }
 
-  ImageInput prepare(const Image& image, int count) const override {
-    PreparedSize size = plan({image.width(), image.height()}, count);
-    Image out = rule_.pad_colour ? padded_to_square(image, *rule_.pad_colour) : image;
-    if (rule_.resize) {
-      const Size size = target({out.width(), out.height()});
-      out = out.resized(size.width, size.height, pixels_.filter);
-    }
-    if (rule_.crop) out = centre_crop(out, *rule_.crop);
-    std::vector<float> planes(out.pixels().size());
-    media::write_planes(out, pixels_.table, planes);
+  ImageInput prepare(const Image& image, int) const override {
+    const Image square = rule_.pad_colour ? media::pad_to_square(image, *rule_.pad_colour) : image;
+    const std::array out = {rule_.steps.apply(square, pixels_)};
     ImageInput input;
-    input.tokens = size.tokens;
-    input.expansion = std::move(size.expansion);
-    input.arrays.push_back(float_tensor("pixel_values", std::move(size.pixels), std::move(planes)));
+    input.tokens = text_.count;
+    input.expansion = text_.text.expanded(text_.count);
+    input.arrays.push_back(planes_of("pixel_values", out, pixels_.table));
     return input;
   }
 
@@ -79,142 +66,194 @@ class FixedSquare final : public ImageProcessor {
     return concatenated(images);
   }
 
-  std::string_view placeholder() const override { return tokens_.image_token; }
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
+                                        {.patch = text_.patch, .tokens = text_.count});
+    const int side = std::max(original.width, original.height);
+    const Size square = rule_.pad_colour ? Size{side, side} : original;
+    View& view = out.front();
+    view.source = source_box(
+        rule_.steps.shown(square),
+        media::pad_placement(original.width, original.height, square.width, square.height), original);
+    view.label = crop_label(view.source);
+    if (text_.cell > 0) view.tokens = square_cells(rule_.result, text_.cell);
+    return out;
+  }
+
+  std::string_view placeholder() const override { return text_.text.placeholder; }
 
   std::string describe() const override {
     std::string text = std::to_string(rule_.result.width);
     text.append("x").append(std::to_string(rule_.result.height));
     if (rule_.pad_colour) text.append(", padded to a square");
-    if (rule_.crop) text.append(", centre crop");
+    if (rule_.steps.crop) text.append(", centre crop");
     return text.append(", ").append(pixels_.describe());
   }
 
  private:
-  Size target(Size image) const {
-    if (rule_.resize->is_rectangle()) return {*rule_.resize->width, *rule_.resize->height};
-    return fit_shortest_edge(image, *rule_.resize->shortest_edge);
-  }
-
   PixelRule pixels_;
   SquareRule rule_;
-  TokenRule tokens_;
+  FixedText text_;
 };
 
-enum class Recipe { clip, siglip, llava };
+enum class Padding { never, do_pad, always_black };
 
-Recipe read_recipe(const core::ConfigReader& config) {
+/// A reference class: its defaults and whether it pads to a square first.
+struct Recipe {
+  std::string_view name;
+  PixelDefaults pixels;
+  int size = 224;
+  bool rectangle = false;  ///< squashed and not cropped by default
+  BareSize bare = BareSize::shortest_edge;
+  Padding padding = Padding::never;
+};
+
+constexpr PixelDefaults kSiglipPixels{Filter::bicubic, kHalf, kHalf};
+constexpr Recipe kClip{.name = "CLIPImageProcessor", .pixels = {}};
+constexpr Recipe kSiglip{.name = "SiglipImageProcessor", .pixels = kSiglipPixels, .rectangle = true};
+constexpr Recipe kLlava{.name = "LlavaImageProcessor", .pixels = {}, .padding = Padding::do_pad};
+constexpr Recipe kGemma3{.name = "Gemma3ImageProcessor",
+                         .pixels = {Filter::bilinear, kHalf, kHalf},
+                         .rectangle = true,
+                         .bare = BareSize::square};
+constexpr Recipe kFastVlm{.name = "FastVLMImageProcessor",
+                          .pixels = {.mean = kZero, .std = kOne, .order = media::RescaleOrder::f32_divide},
+                          .size = 1024,
+                          .padding = Padding::always_black};
+constexpr Recipe kBunny{.name = "Bunny", .pixels = kSiglipPixels, .size = 384, .rectangle = true};
+
+/// The class that the file names, or `own` if it names none.
+const Recipe& read_recipe(const core::ConfigReader& config, const Recipe& own,
+                          std::initializer_list<const Recipe*> others) {
   const std::string type = image_processor_type(config);
-  if (type == "CLIPImageProcessor") return Recipe::clip;
-  if (type == "SiglipImageProcessor") return Recipe::siglip;
-  if (type == "LlavaImageProcessor" || type.empty()) return Recipe::llava;  // the family's own is the default
-  config.fail("image_processor_type", "\"" + type +
-                                          "\" is not supported here; known: CLIPImageProcessor, "
-                                          "SiglipImageProcessor, LlavaImageProcessor");
-}
-
-/// int(mean * 255) as LlavaImageProcessor's padding takes it.
-media::Rgb mean_colour(const core::ConfigReader& config, const std::array<double, 3>& mean) {
-  media::Rgb colour{};
-  for (std::size_t c = 0; c < 3; ++c) {
-    if (!(mean[c] >= 0 && mean[c] <= 1)) config.fail("image_mean", "expected 0..1, since it colours do_pad");
-    colour[c] = std::uint8_t(mean[c] * 255);
+  if (type.empty() || type == own.name) return own;
+  std::string known(own.name);
+  for (const Recipe* recipe : others) {
+    if (type == recipe->name) return *recipe;
+    known.append(", ").append(recipe->name);
   }
-  return colour;
+  config.fail("image_processor_type", "\"" + type + "\" is not supported here; known: " + known);
 }
 
-std::optional<Size> read_crop(const core::ConfigReader& config, Recipe recipe) {
-  if (!config.get_or("do_center_crop", recipe != Recipe::siglip)) return std::nullopt;
-  SizeField fallback;
-  if (recipe != Recipe::siglip) fallback.height = fallback.width = 224;
-  const SizeField crop = read_size(config, "crop_size", fallback, BareSize::square);
-  if (!crop.is_rectangle()) config.fail("crop_size", "expected height and width");
-  return Size{*crop.width, *crop.height};
-}
-
-void read_padding(const core::ConfigReader& config, Recipe recipe, const PixelRule& pixels,
-                  SquareRule& rule) {
+std::optional<media::Rgb> read_padding(const core::ConfigReader& config, const Recipe& recipe,
+                                       const PixelRule& pixels) {
+  if (recipe.padding == Padding::always_black) return media::Rgb{0, 0, 0};
   const bool pad = config.get_or("do_pad", false);
-  if (recipe == Recipe::llava) {
+  if (recipe.padding == Padding::do_pad) {
     config.ignore({"pad_size"});
-    if (pad) rule.pad_colour = mean_colour(config, pixels.mean);
-  } else if (pad && config.has("pad_size")) {
-    config.fail("pad_size", "padding after normalisation is not supported");
+    return pad ? std::optional(mean_colour(config, pixels.mean)) : std::nullopt;
   }
+  if (pad && config.has("pad_size")) config.fail("pad_size", "padding after normalisation is not supported");
+  return std::nullopt;
 }
 
-SquareRule read_rule(const core::ConfigReader& config, const PixelRule& pixels, Recipe recipe) {
+SquareRule read_rule(const core::ConfigReader& config, const PixelRule& pixels, const Recipe& recipe) {
   if (config.get_or("use_square_size", false))
     config.fail("use_square_size", "is not supported; give size as height and width");
-  SquareRule rule;
-  read_padding(config, recipe, pixels, rule);
-  SizeField fallback;
-  if (recipe == Recipe::siglip)
-    fallback.height = fallback.width = 224;
-  else
-    fallback.shortest_edge = 224;
-  if (pixels.resize) {
-    rule.resize = read_size(config, "size", fallback, BareSize::shortest_edge);
-    if (rule.resize->longest_edge || (rule.resize->shortest_edge && rule.resize->height))
-      config.fail("size", "expected height and width, or shortest_edge alone");
-  } else {
-    config.ignore({"size"});
-  }
-  rule.crop = read_crop(config, recipe);
-  if (rule.crop)
-    rule.result = *rule.crop;
-  else if (rule.resize && rule.resize->is_rectangle())
-    rule.result = {*rule.resize->width, *rule.resize->height};
-  else if (rule.resize && rule.pad_colour)
-    rule.result = {*rule.resize->shortest_edge, *rule.resize->shortest_edge};
-  else
+  SquareDefaults defaults{.size = recipe.rectangle ? square_size(recipe.size) : shortest_edge(recipe.size),
+                          .crop = std::nullopt,
+                          .bare = recipe.bare};
+  if (!recipe.rectangle) defaults.crop = Size{recipe.size, recipe.size};
+  SquareRule rule{.pad_colour = read_padding(config, recipe, pixels),
+                  .steps = read_square_steps(config, pixels, defaults),
+                  .result = {}};
+  const auto result = rule.steps.result(rule.pad_colour.has_value());
+  if (!result)
     config.fail("do_center_crop",
                 "expected true, since without a crop these settings give every picture its own size");
+  rule.result = *result;
   return rule;
 }
 
-/// What the model itself takes, for a folder whose processor_config.json does not say.
-int count_from_model(const ProcessorFiles& files, Size image) {
-  const core::ConfigReader vision = files.config.child_or_empty("vision_config");
-  const std::string encoder = vision.get_or<std::string>("model_type", "clip_vision_model");
-  const int patch = vision.size("patch_size", 1, 1024);
-  const bool has_class_row = encoder.starts_with("clip");
-  const bool drops_first =
-      files.config.get_or<std::string>("vision_feature_select_strategy", "default") == "default";
-  return (image.height / patch) * (image.width / patch) + int(has_class_row) - int(drops_first);
+/// One of a family's processors: its class and text. `read_text` is called with the size of the results.
+template <class ReadText>
+std::unique_ptr<ImageProcessor> make(const core::ConfigReader& config, const Recipe& recipe,
+                                     const ImageLimits& limits, const ReadText& read_text) {
+  refuse_limits(limits, "this model takes pictures of one size");
+  PixelRule pixels = read_pixel_rule(config, recipe.pixels);
+  const SquareRule rule = read_rule(config, pixels, recipe);
+  FixedText text = read_text(rule.result);
+  if (text.count < 1)
+    config.fail("size", "leaves no token for a picture of " + std::to_string(rule.result.width) + "x" +
+                            std::to_string(rule.result.height));
+  return std::make_unique<FixedSquare>(std::move(pixels), rule, std::move(text));
 }
 
-TokenRule read_tokens(const ProcessorFiles& files, Size image) {
-  const core::ConfigReader& processor = files.processor;
-  TokenRule rule;
-  rule.image_token = processor.get_or<std::string>("image_token", rule.image_token);
-  if (rule.image_token.empty()) processor.fail("image_token", "expected the text of a token, got \"\"");
-  if (processor.has("patch_size")) {
-    const int patch = processor.size("patch_size", 1, 1024);
-    rule.count = (image.height / patch) * (image.width / patch) +
-                 processor.size_or("num_additional_image_tokens", 0, 0, 1024);
-    if (processor.get_or<std::string>("vision_feature_select_strategy", "") == "default") --rule.count;
-  } else {
-    rule.count = count_from_model(files, image);
-  }
-  if (rule.count < 1)
-    processor.fail("patch_size", "leaves no token for a picture of " + std::to_string(image.width) + "x" +
-                                     std::to_string(image.height));
-  return rule;
+FixedText llava_text(const ProcessorFiles& files, Size image) {
+  const LlavaTokens tokens = read_llava_tokens(files);
+  const auto [rows, cols] = tokens.grid(image);
+  return {.text = {.placeholder = tokens.image_token, .token = tokens.image_token},
+          .count = rows * cols + tokens.additional - int(tokens.drops_first),
+          .patch = tokens.patch,
+          .cell = tokens.patch};
+}
+
+/// Gemma 3 and 3n: the soft tokens between markers and blank lines.
+FixedText gemma_text(const ProcessorFiles& files, std::string placeholder) {
+  return {.text = {.placeholder = std::move(placeholder),
+                   .token = "<image_soft_token>",
+                   .before = "\n\n<start_of_image>",
+                   .after = "<end_of_image>\n\n"},
+          .count = files.processor.size_or("image_seq_length", 256, 1, kMostTokens),
+          .patch = read_encoder_patch(files)};
 }
 
 }  // namespace
 
 std::unique_ptr<ImageProcessor> make_fixed_square(const ProcessorFiles& files, const ImageLimits& limits) {
-  if (limits.min_pixels || limits.max_pixels)
-    throw RequestError(
-        "image limits: this model takes pictures of one size, min_pixels and max_pixels have "
-        "no meaning here; leave them out");
   const core::ConfigReader& config = files.image_processor;
-  const Recipe recipe = read_recipe(config);
-  const PixelRule pixels = read_pixel_rule(
-      config, recipe == Recipe::siglip ? PixelDefaults{Filter::bicubic, kHalf, kHalf} : PixelDefaults{});
-  const SquareRule rule = read_rule(config, pixels, recipe);
-  return std::make_unique<FixedSquare>(pixels, rule, read_tokens(files, rule.result));
+  return make(config, read_recipe(config, kLlava, {&kClip, &kSiglip}), limits,
+              [&](Size result) { return llava_text(files, result); });
+}
+
+std::unique_ptr<ImageProcessor> make_gemma3_square(const ProcessorFiles& files, const ImageLimits& limits) {
+  const core::ConfigReader& config = files.image_processor;
+  config.ignore({"do_pan_and_scan", "pan_and_scan_min_crop_size", "pan_and_scan_max_num_crops",
+                 "pan_and_scan_min_ratio_to_activate"});
+  return make(config, read_recipe(config, kGemma3, {}), limits,
+              [&](Size) { return gemma_text(files, "<start_of_image>"); });
+}
+
+std::unique_ptr<ImageProcessor> make_gemma3n_square(const ProcessorFiles& files, const ImageLimits& limits) {
+  const core::ConfigReader& config = files.image_processor;
+  return make(config, read_recipe(config, kSiglip, {}), limits,
+              [&](Size) { return gemma_text(files, "<image_soft_token>"); });
+}
+
+std::unique_ptr<ImageProcessor> make_paligemma_square(const ProcessorFiles& files,
+                                                      const ImageLimits& limits) {
+  const core::ConfigReader& config = files.image_processor;
+  return make(config, read_recipe(config, kSiglip, {&kClip}), limits, [&](Size image) {
+    const int patch = files.config.child_or_empty("vision_config").size_or("patch_size", 14, 1, 1024);
+    const int patches = (image.height / patch) * (image.width / patch);
+    const int count = config.size_or("image_seq_length", patches, 1, kMostTokens);
+    return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
+                     .count = count,
+                     .patch = patch,
+                     .cell = count == patches ? patch : 0};
+  });
+}
+
+std::unique_ptr<ImageProcessor> make_fastvlm_square(const ProcessorFiles& files, const ImageLimits& limits) {
+  constexpr int kStride = 64;  // of the encoder
+  const core::ConfigReader& config = files.image_processor;
+  if (!config.get_or("do_resize", true) || !config.get_or("do_rescale", true))
+    config.fail("do_resize", "expected true, and do_rescale as well: this encoder takes one size");
+  return make(config, kFastVlm, limits, [&](Size image) {
+    return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
+                     .count = (image.height / kStride) * (image.width / kStride),
+                     .cell = kStride};
+  });
+}
+
+std::unique_ptr<ImageProcessor> make_bunny_square(const ProcessorFiles& files, const ImageLimits& limits) {
+  return make(core::ConfigReader::empty("image processor"), kBunny, limits, [&](Size image) {
+    const int patch = files.config.child_or_empty("vision_config").size_or("patch_size", 14, 1, 1024);
+    return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
+                     .count = (image.height / patch) * (image.width / patch),
+                     .patch = patch,
+                     .cell = patch};
+  });
 }
 
 }  // namespace mlx_vision::processing

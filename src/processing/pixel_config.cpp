@@ -11,7 +11,6 @@ namespace mlx_vision::processing {
 namespace {
 
 constexpr double kByteScale = 1.0 / 255.0;
-constexpr std::int64_t kMostTokens = 1 << 20;  // of one image
 
 Filter read_filter(const core::ConfigReader& config, Filter fallback) {
   // The numbers are Pillow's Image.Resampling.
@@ -22,24 +21,6 @@ Filter read_filter(const core::ConfigReader& config, Filter fallback) {
   if (*value < 0 || *value >= int(kFilters.size()))
     config.fail("resample", "expected one of Pillow's filters 0..5, got " + std::to_string(*value));
   return kFilters[std::size_t(*value)];
-}
-
-/// One number for all channels, or a list of three. Read as float64: padding colours depend on it.
-std::array<double, 3> read_channels(const core::ConfigReader& config, std::string_view key,
-                                    const std::array<double, 3>& fallback) {
-  if (!config.has(key)) return fallback;
-  const nlohmann::json& value = *config.raw().find(key);
-  std::array<double, 3> out{};
-  if (value.is_number()) {
-    out.fill(value.get<double>());
-    return out;
-  }
-  if (!value.is_array() || value.size() != 3) config.fail(key, "expected a list of 3 numbers");
-  for (std::size_t c = 0; c < 3; ++c) {
-    if (!value[c].is_number()) config.fail(key, "expected a list of 3 numbers");
-    out[c] = value[c].get<double>();
-  }
-  return out;
 }
 
 int read_edge(const core::ConfigReader& config, std::string_view key, double value) {
@@ -86,7 +67,7 @@ PixelRule read_pixel_rule(const core::ConfigReader& config, const PixelDefaults&
   config.ignore({"do_convert_rgb", "data_format", "input_data_format", "image_processor_type",
                  "feature_extractor_type", "processor_class", "return_tensors", "device"});
   const bool resize = config.get_or("do_resize", true), rescale = config.get_or("do_rescale", true);
-  const bool normalize = config.get_or("do_normalize", true);
+  const bool normalize = config.get_or("do_normalize", defaults.normalize);
   const Filter filter = read_filter(config, defaults.filter);
   const double factor = config.get_or("rescale_factor", kByteScale);
   if (!std::isfinite(float(factor)) || factor == 0)
@@ -99,13 +80,15 @@ PixelRule read_pixel_rule(const core::ConfigReader& config, const PixelDefaults&
       config.fail("image_std", "expected finite numbers other than 0");
   }
   const double scale = rescale ? factor : 1.0;
-  constexpr auto kOrder = media::RescaleOrder::hf_pil;
+  // The fused order exists only where both steps are taken.
+  const bool fused = defaults.order == media::RescaleOrder::fused && !(rescale && normalize);
+  const auto order = fused ? media::RescaleOrder::f32_multiply : defaults.order;
   return {.resize = resize,
           .filter = filter,
           .mean = mean,
           .std = std,
-          .table = normalize ? media::NormalizeTable(mean, std, kOrder, scale)
-                             : media::NormalizeTable::rescale_only(kOrder, scale)};
+          .table = normalize ? media::NormalizeTable(mean, std, order, scale)
+                             : media::NormalizeTable::rescale_only(order, scale)};
 }
 
 SizeField read_size(const core::ConfigReader& config, std::string_view key, const SizeField& fallback,
@@ -129,6 +112,42 @@ SizeField read_size(const core::ConfigReader& config, std::string_view key, cons
   return out;
 }
 
+std::array<double, 3> read_channels(const core::ConfigReader& config, std::string_view key,
+                                    const std::array<double, 3>& fallback) {
+  if (!config.has(key)) return fallback;
+  const nlohmann::json& value = *config.raw().find(key);
+  std::array<double, 3> out{};  // float64: padding colours depend on it
+  if (value.is_number()) {
+    out.fill(value.get<double>());
+    return out;
+  }
+  if (!value.is_array() || value.size() != 3) config.fail(key, "expected a list of 3 numbers");
+  for (std::size_t c = 0; c < 3; ++c) {
+    if (!value[c].is_number()) config.fail(key, "expected a list of 3 numbers");
+    out[c] = value[c].get<double>();
+  }
+  return out;
+}
+
+Size read_rectangle(const core::ConfigReader& config, std::string_view key, Size fallback) {
+  SizeField field;
+  field.width = fallback.width;
+  field.height = fallback.height;
+  field = read_size(config, key, field, BareSize::square);
+  if (!field.is_rectangle()) config.fail(key, "expected height and width");
+  return {*field.width, *field.height};
+}
+
+media::Rgb mean_colour(const core::ConfigReader& config, const std::array<double, 3>& mean,
+                       std::string_view key) {
+  media::Rgb colour{};
+  for (std::size_t c = 0; c < 3; ++c) {
+    if (!(mean[c] >= 0 && mean[c] <= 1)) config.fail(key, "expected 0..1, since it colours the padding");
+    colour[c] = std::uint8_t(mean[c] * 255);
+  }
+  return colour;
+}
+
 std::string image_processor_type(const core::ConfigReader& config) {
   std::string type = config.get_or<std::string>("image_processor_type", "");
   if (type.empty()) {
@@ -139,6 +158,12 @@ std::string image_processor_type(const core::ConfigReader& config) {
   for (const std::string_view backend : {"Fast", "Pil"})
     if (type.ends_with(backend)) type.resize(type.size() - backend.size());
   return type;
+}
+
+int read_encoder_patch(const ProcessorFiles& files) {
+  const core::ConfigReader vision = files.config.child_or_empty("vision_config");
+  const SizeField patch = read_size(vision, "patch_size", {}, BareSize::square);
+  return patch.is_rectangle() && *patch.height == *patch.width ? *patch.height : 0;
 }
 
 std::string filter_name(Filter filter) {
@@ -159,14 +184,11 @@ std::string filter_name(Filter filter) {
   return "unknown";
 }
 
-std::string token_run(std::string_view token, std::int64_t count) {
-  if (count > kMostTokens)
-    throw MediaError("image: would take " + std::to_string(count) + " tokens, at most " +
-                     std::to_string(kMostTokens) + " are possible; make it smaller");
-  std::string out;
-  out.reserve(token.size() * std::size_t(count));
-  for (std::int64_t i = 0; i < count; ++i) out.append(token);
-  return out;
+void refuse_limits(const ImageLimits& limits, std::string_view why) {
+  if (limits.min_pixels || limits.max_pixels)
+    throw RequestError(std::string("image limits: ")
+                           .append(why)
+                           .append(", min_pixels and max_pixels have no meaning here; leave them out"));
 }
 
 }  // namespace mlx_vision::processing

@@ -6,14 +6,17 @@
 #include <string_view>
 
 #include "core/config.h"
+#include "media/geometry.h"
 #include "media/normalize.h"
 #include "mlx_vision/image.h"
+#include "processing/processor.h"
+#include "processing/resize_rules.h"
 
 namespace mlx_vision::processing {
 
 inline constexpr std::array<double, 3> kClipMean = {0.48145466, 0.4578275, 0.40821073};
 inline constexpr std::array<double, 3> kClipStd = {0.26862954, 0.26130258, 0.27577711};
-inline constexpr std::array<double, 3> kHalf = {0.5, 0.5, 0.5};
+inline constexpr std::array<double, 3> kHalf = {0.5, 0.5, 0.5}, kZero = {}, kOne = {1, 1, 1};
 
 /// Most pixels that a size from a file may ask for on one side.
 inline constexpr int kMaxEdge = 16'384;
@@ -22,6 +25,8 @@ inline constexpr int kMaxEdge = 16'384;
 struct PixelDefaults {
   Filter filter = Filter::bicubic;
   std::array<double, 3> mean = kClipMean, std = kClipStd;
+  bool normalize = true;
+  media::RescaleOrder order = media::RescaleOrder::hf_pil;
 };
 
 /// How bytes become floats and with which filter pictures are resized: the fields that every transformers
@@ -30,8 +35,14 @@ struct PixelDefaults {
 struct PixelRule {
   bool resize = true;
   Filter filter = Filter::bicubic;
+  ResampleRule rule = ResampleRule::pillow13;
   std::array<double, 3> mean = kClipMean, std = kClipStd;
   media::NormalizeTable table;
+
+  /// Resized with the filter. @throws MediaError
+  Image resized(const Image& image, Size size) const {
+    return image.resized(size.width, size.height, filter, rule);
+  }
 
   /// "bicubic, mean 0.5 0.5 0.5, std 0.5 0.5 0.5"
   std::string describe() const;
@@ -55,14 +66,29 @@ enum class BareSize { square, shortest_edge };
 SizeField read_size(const core::ConfigReader& config, std::string_view key, const SizeField& fallback,
                     BareSize bare);
 
+/// The size that must be a rectangle. @throws ConfigError as read_size, or if it is none.
+Size read_rectangle(const core::ConfigReader& config, std::string_view key, Size fallback);
+
+/// One number for all channels, or a list of three. @throws ConfigError
+std::array<double, 3> read_channels(const core::ConfigReader& config, std::string_view key,
+                                    const std::array<double, 3>& fallback);
+
+/// int(mean * 255), the colour that several families pad with. @throws ConfigError for a mean outside 0..1.
+/// `key` names the mean in the error.
+media::Rgb mean_colour(const core::ConfigReader& config, const std::array<double, 3>& mean,
+                       std::string_view key = "image_mean");
+
 /// image_processor_type (or the older feature_extractor_type) without the endings that only name a backend:
 /// "CLIPImageProcessorFast" → "CLIPImageProcessor"; empty if the file has none.
 std::string image_processor_type(const core::ConfigReader& config);
 
+/// vision_config.patch_size of config.json, a number or two equal ones: the side of the encoder's patches,
+/// for views. 0 where it does not say. @throws ConfigError
+int read_encoder_patch(const ProcessorFiles& files);
+
 std::string filter_name(Filter filter);
 
-/// `token`, `count` times. @throws MediaError beyond a million: no model reads that, and a hostile file may
-/// ask.
-std::string token_run(std::string_view token, std::int64_t count);
+/// @throws RequestError if the user set a limit: `why` says what this model does instead.
+void refuse_limits(const ImageLimits& limits, std::string_view why);
 
 }  // namespace mlx_vision::processing

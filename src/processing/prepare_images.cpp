@@ -43,9 +43,9 @@ void for_each_in_parallel(std::size_t count, const Work& work) {
     if (error) std::rethrow_exception(error);
 }
 
-[[noreturn]] void fail_for(std::size_t index, const std::string& source, const char* why) {
+[[noreturn]] void fail_for(std::size_t index, const std::string& source, const std::string& why) {
   std::string text = "image " + std::to_string(index + 1);
-  if (!source.empty()) text.append(" (").append(source).append(")");
+  if (!source.empty() && !why.starts_with(source)) text.append(" (").append(source).append(")");
   throw MediaError(text.append(": ").append(why));
 }
 

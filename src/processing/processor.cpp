@@ -1,5 +1,7 @@
 #include "processing/processor.h"
 
+#include <nlohmann/json.hpp>
+
 #include "mlx_vision/error.h"
 
 namespace mlx_vision::processing {
@@ -19,6 +21,25 @@ std::string counted(std::size_t count, std::string_view one) {
 
 }  // namespace
 
+PreparedSize ImageProcessor::plan(Size image, int count) const {
+  const DecodeLimits limits;
+  const auto pixels = std::int64_t(image.width) * image.height;
+  if (image.width < 1 || image.height < 1 || image.width > limits.side || image.height > limits.side ||
+      std::uint64_t(pixels) > limits.pixels)
+    throw MediaError("image: expected sides of 1 to " + std::to_string(limits.side) + " and at most " +
+                     std::to_string(limits.pixels) + " pixels, got " + std::to_string(image.width) + "x" +
+                     std::to_string(image.height));
+  std::vector<std::uint8_t> black(std::size_t(pixels) * 3);
+  const ImageInput input = prepare(Image::from_rgb(image.width, image.height, std::move(black)), count);
+  const Tensor& values = input.array("pixel_values");
+  // The resized picture and, where there are, the tiles cut from it.
+  const auto prepared = std::int64_t(values.floats.size() / 3);
+  return {.pixels = values.shape,
+          .tokens = input.tokens,
+          .expansion = input.expansion,
+          .scratch_pixels = 2 * prepared};
+}
+
 ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
   constexpr const char* kImages = "preprocessor_config.json";
   constexpr const char* kAll = "processor_config.json";
@@ -31,6 +52,13 @@ ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
           .image_processor = processor.has("image_processor") ? processor.child("image_processor")
                                                               : optional_file(folder, kImages),
           .processor = processor};
+}
+
+ProcessorFiles default_processor_files(std::string_view model_type) {
+  const nlohmann::json config = {{"model_type", model_type}};
+  return {.config = core::ConfigReader::from_text(config.dump(), "config.json"),
+          .image_processor = core::ConfigReader::empty("preprocessor_config.json"),
+          .processor = core::ConfigReader::empty("processor_config.json")};
 }
 
 std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,

@@ -12,6 +12,7 @@
 #include "core/config.h"
 #include "mlx_vision/chat.h"
 #include "mlx_vision/image.h"
+#include "mlx_vision/preprocess.h"
 #include "mlx_vision/tensor.h"
 #include "processing/resize_rules.h"
 
@@ -46,8 +47,10 @@ class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
 
-  /// Sizes alone, without touching a pixel: what prepare() would give. @throws MediaError as prepare() would.
-  virtual PreparedSize plan(Size image, int count) const = 0;
+  /// What prepare() would give for a picture of this size. Families that have no rule for it of their own
+  /// prepare a black one, which takes as long and as much memory as a picture that is decoded.
+  /// @throws MediaError as prepare() would, and beyond DecodeLimits
+  virtual PreparedSize plan(Size image, int count) const;
 
   /// Resizes, tiles and normalises one image. @throws MediaError
   /// `count` is the number of images in the prompt: some families choose another rule for several.
@@ -55,6 +58,10 @@ class ImageProcessor {
 
   /// All images of a prompt as the reference's processor would return them (concatenated or padded).
   virtual std::vector<Tensor> batch(std::span<const ImageInput> images) const = 0;
+
+  /// What the encoder is given of an image, taken back from what prepare() made of it. `original` is its
+  /// size.
+  virtual std::vector<View> views(const ImageInput& input, Size original) const = 0;
 
   /// The text that stands for one image in a rendered prompt, before expansion.
   virtual std::string_view placeholder() const = 0;
@@ -72,6 +79,9 @@ struct ProcessorFiles {
   core::ConfigReader image_processor;
   core::ConfigReader processor;  ///< processor_config.json
 };
+
+/// No files at all but the family's name: the reference classes' defaults.
+ProcessorFiles default_processor_files(std::string_view model_type);
 
 /// @throws ConfigError if config.json is missing, if both of the others are (the reference classes' defaults
 /// would pass for the checkpoint's settings), or if one that is there cannot be read.

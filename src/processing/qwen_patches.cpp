@@ -1,87 +1,84 @@
 #include "processing/qwen_patches.h"
 
-#include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "mlx_vision/error.h"
 #include "processing/arrays.h"
+#include "processing/image_text.h"
+#include "processing/patch_layout.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
 
-constexpr std::string_view kImagePad = "<|image_pad|>";
-constexpr std::int64_t kMinPixels = 56 * 56, kMaxPixels = 28 * 28 * 1280;  // Qwen2VLImageProcessor's
-constexpr std::int64_t kMostPixels = std::int64_t(1) << 40;                // of a file
+constexpr std::int64_t kMostPixels = std::int64_t(1) << 40;  // of a file
+// Small pictures are enlarged to the minimum, so it is memory that is asked for.
+constexpr auto kMostMinimum = std::int64_t(DecodeLimits{}.pixels);
 
-struct PatchLayout {
-  int patch = 14, temporal = 2, merge = 2;
-  int factor() const { return patch * merge; }
-  std::size_t row() const { return std::size_t(3 * temporal) * std::size_t(patch * patch); }
+/// A reference class: its defaults and its ways.
+struct Recipe {
+  PatchLayout layout;
+  PixelBudget budget;
+  std::string_view token;
+  Size (*enlarge)(Size image, int factor) = nullptr;  ///< before smart_resize
+  bool budget_counts_frames = false;
+  bool reads_pixel_limits = true;  ///< min_pixels and max_pixels of older files
+  bool planes = false;             ///< pixel_values keep the patch's two axes
+  bool line_ends = false;          ///< one more token for each row of merged patches
 };
 
-/// The patch with its top left corner at (x, y) as `[3, temporal, p, p]`.
-void write_patch(const Image& image, int x, int y, const PatchLayout& layout,
-                 const media::NormalizeTable& table, float* out) {
-  const std::size_t side = std::size_t(layout.patch), plane = side * side;
-  const std::size_t channel = plane * std::size_t(layout.temporal);
-  for (std::size_t dy = 0; dy < side; ++dy) {
-    const std::uint8_t* in = image.row(y + int(dy)) + 3 * std::size_t(x);
-    float* to = out + dy * side;
-    for (std::size_t dx = 0; dx < side; ++dx)
-      for (std::size_t c = 0; c < 3; ++c) to[c * channel + dx] = table.channel(int(c))[*in++];
-  }
-  for (int c = 0; c < 3; ++c)
-    for (int t = 1; t < layout.temporal; ++t) {
-      const float* first = out + std::size_t(c) * channel;
-      std::memcpy(out + std::size_t(c) * channel + std::size_t(t) * plane, first, plane * sizeof(float));
-    }
-}
-
-/// `[gh / m, gw / m, m, m, 3, temporal, p, p]` of an image whose sides are multiples of p * m.
-std::vector<float> merge_ordered_patches(const Image& image, const PatchLayout& layout,
-                                         const media::NormalizeTable& table) {
-  std::vector<float> out, patch(layout.row());
-  // Appended patch by patch: filling tens of megabytes with zeros first would cost as much as the work
-  // itself.
-  out.reserve(image.pixels().size() * std::size_t(layout.temporal));
-  for (int by = 0; by < image.height(); by += layout.factor())
-    for (int bx = 0; bx < image.width(); bx += layout.factor())
-      for (int y = by; y < by + layout.factor(); y += layout.patch)
-        for (int x = bx; x < bx + layout.factor(); x += layout.patch) {
-          write_patch(image, x, y, layout, table, patch.data());
-          out.insert(out.end(), patch.begin(), patch.end());
-        }
-  return out;
-}
+constexpr PatchLayout kQwenLayout{.patch = 14, .temporal = 2, .merge = 2, .order = PatchOrder::merge_blocks};
+constexpr PixelBudget kQwenBudget{56 * 56, 28 * 28 * 1280};
+constexpr Recipe kQwen{.layout = kQwenLayout, .budget = kQwenBudget, .token = "<|image_pad|>"};
+constexpr Recipe kDots{.layout = kQwenLayout, .budget = kQwenBudget, .token = "<|imgpad|>"};
+constexpr Recipe kGlm{.layout = kQwenLayout,
+                      .budget = {112 * 112, 28 * 28 * 15'000},
+                      .token = "<|image|>",
+                      .enlarge = enlarged_to_factor,
+                      .budget_counts_frames = true,
+                      .reads_pixel_limits = false};
+constexpr Recipe kPaddle{.layout = {.patch = 14, .temporal = 1, .merge = 2},
+                         .budget = {384 * 384, 1536 * 1536},
+                         .token = "<|IMAGE_PLACEHOLDER|>",
+                         .enlarge = sides_raised_to_factor,
+                         .planes = true};
+constexpr Recipe kHunyuan{.layout = {.patch = 16, .temporal = 1, .merge = 2},
+                          .budget = {512 * 512, 2048 * 2048},
+                          .token = "<｜hy_place▁holder▁no▁102｜>",
+                          .line_ends = true};
 
 class QwenPatches final : public ImageProcessor {
  public:
-  QwenPatches(PixelRule pixels, PatchLayout layout, PixelBudget budget)
-      : pixels_(std::move(pixels)), layout_(layout), budget_(budget) {}
+  /// `extra_tokens` are added to each picture's.
+  QwenPatches(PixelRule pixels, Recipe recipe, int extra_tokens)
+      : pixels_(std::move(pixels)), recipe_(recipe), extra_tokens_(extra_tokens) {}
 
   PreparedSize plan(Size image, int) const override {
-    const Size size = resized_size(image);
-    const std::int64_t patches =
-        std::int64_t(size.height / layout_.patch) * std::int64_t(size.width / layout_.patch);
-    const std::int64_t tokens = patches / (layout_.merge * layout_.merge);
-    return {.pixels = {patches, std::int64_t(layout_.row())},
+    const PatchLayout& layout = recipe_.layout;
+    const Size size = target(image);
+    const std::int64_t rows = size.height / layout.patch, cols = size.width / layout.patch;
+    const std::int64_t tokens =
+        (rows / layout.merge) * (cols / layout.merge + int(recipe_.line_ends)) + extra_tokens_;
+    std::vector<std::int64_t> shape = {rows * cols, std::int64_t(layout.row())};
+    if (recipe_.planes) shape = {rows * cols, 3 * layout.temporal, layout.patch, layout.patch};
+    return {.pixels = std::move(shape),
             .tokens = int(tokens),
-            .expansion = token_run(kImagePad, tokens),
+            .expansion = token_run(recipe_.token, tokens),
             .scratch_pixels = std::int64_t(size.width) * size.height};
   }
 
   ImageInput prepare(const Image& image, int count) const override {
+    const PatchLayout& layout = recipe_.layout;
     PreparedSize planned = plan({image.width(), image.height()}, count);
-    const Size size = resized_size({image.width(), image.height()});
-    const std::int64_t rows = size.height / layout_.patch, cols = size.width / layout_.patch;
+    const Size size = target({image.width(), image.height()});
+    const std::int64_t rows = size.height / layout.patch, cols = size.width / layout.patch;
     ImageInput out;
     out.expansion = std::move(planned.expansion);
     out.tokens = planned.tokens;
-    const Image resized = image.resized(size.width, size.height, pixels_.filter);
     out.arrays.push_back(float_tensor("pixel_values", std::move(planned.pixels),
-                                      merge_ordered_patches(resized, layout_, pixels_.table)));
+                                      planar_patches(pixels_.resized(image, size), layout, pixels_.table)));
     out.arrays.push_back(int_tensor("image_grid_thw", {1, 3}, {1, rows, cols}));
     return out;
   }
@@ -90,62 +87,126 @@ class QwenPatches final : public ImageProcessor {
     return concatenated(images);
   }
 
-  std::string_view placeholder() const override { return kImagePad; }
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const PatchLayout& layout = recipe_.layout;
+    const std::vector<std::int64_t>& grid = input.array("image_grid_thw").ints;
+    const Size size{int(grid[2]) * layout.patch, int(grid[1]) * layout.patch};
+    const Cells tokens = square_cells(size, layout.factor());
+    return {{.label = "whole picture",
+             .image = read_planar_patches(input.array("pixel_values").floats, size, layout, pixels_.table),
+             .source = whole_box(original),
+             .patches = square_cells(size, layout.patch),
+             .tokens = tokens,
+             .token_count = tokens.columns * tokens.rows}};
+  }
+
+  std::string_view placeholder() const override { return recipe_.token; }
 
   std::string describe() const override {
-    std::string text = "patches of " + std::to_string(layout_.patch) + " in groups of ";
-    text.append(std::to_string(layout_.merge)).append("x").append(std::to_string(layout_.merge));
-    text.append(", ").append(std::to_string(budget_.min)).append(" to ");
-    text.append(std::to_string(budget_.max)).append(" pixels, ");
+    const PatchLayout& layout = recipe_.layout;
+    std::string text = "patches of " + std::to_string(layout.patch) + " in groups of ";
+    text.append(std::to_string(layout.merge)).append("x").append(std::to_string(layout.merge));
+    text.append(", ").append(std::to_string(recipe_.budget.min)).append(" to ");
+    text.append(std::to_string(recipe_.budget.max)).append(" pixels, ");
     return text.append(pixels_.describe());
   }
 
  private:
-  Size resized_size(Size image) const { return smart_resize(image, layout_.factor(), budget_); }
+  Size target(Size image) const {
+    const int factor = recipe_.layout.factor();
+    if (recipe_.enlarge) image = recipe_.enlarge(image, factor);
+    return smart_resize(image, factor, recipe_.budget,
+                        recipe_.budget_counts_frames ? recipe_.layout.temporal : 1);
+  }
 
   PixelRule pixels_;
-  PatchLayout layout_;
-  PixelBudget budget_;
+  Recipe recipe_;
+  int extra_tokens_;
 };
 
 /// min_pixels / max_pixels of the older files stand above size.{shortest,longest}_edge, which hold pixel
 /// counts here in spite of their names.
-PixelBudget read_budget(const core::ConfigReader& config, const ImageLimits& limits) {
+PixelBudget read_budget(const core::ConfigReader& config, const Recipe& recipe) {
   const core::ConfigReader size = config.child_or_empty("size");
   size.ignore({"min_pixels", "max_pixels"});
+  if (!recipe.reads_pixel_limits) config.ignore({"min_pixels", "max_pixels"});
   for (const auto* key : {"height", "width", "max_height", "max_width"})
     if (size.has(key)) size.fail(key, "this way to give a size is not supported, expected pixel counts");
-  // Small pictures are enlarged to the minimum, so it is memory that is asked for.
-  constexpr auto kMostMinimum = std::int64_t(DecodeLimits{}.pixels);
   const auto pick = [&](const char* own, const char* edge, std::int64_t fallback, std::int64_t most) {
-    const auto in_size = size.find<std::int64_t>(edge);
-    const auto value = config.find<std::int64_t>(own).value_or(in_size.value_or(fallback));
+    auto value = size.find<std::int64_t>(edge).value_or(fallback);
+    if (recipe.reads_pixel_limits) value = config.find<std::int64_t>(own).value_or(value);
     if (value < 1 || value > most)
       config.fail(own,
                   "expected a pixel count in 1.." + std::to_string(most) + ", got " + std::to_string(value));
     return value;
   };
-  const auto min = pick("min_pixels", "shortest_edge", kMinPixels, kMostMinimum);
-  const auto max = pick("max_pixels", "longest_edge", kMaxPixels, kMostPixels);
-  const PixelBudget budget{limits.min_pixels.value_or(min), limits.max_pixels.value_or(max)};
-  if (budget.min < 1 || budget.min > kMostMinimum || budget.max < 1)
+  return {pick("min_pixels", "shortest_edge", recipe.budget.min, kMostMinimum),
+          pick("max_pixels", "longest_edge", recipe.budget.max, kMostPixels)};
+}
+
+PixelBudget limited(PixelBudget budget, const ImageLimits& limits, int frames) {
+  const auto within = [](std::optional<std::int64_t> limit, std::int64_t most) {
+    return !limit || (*limit >= 1 && *limit <= most);
+  };
+  if (!within(limits.min_pixels, kMostMinimum) || !within(limits.max_pixels, kMostPixels))
     throw RequestError("image limits: expected min_pixels in 1.." + std::to_string(kMostMinimum) +
-                       " and max_pixels of 1 or more, got " + std::to_string(budget.min) + " and " +
-                       std::to_string(budget.max));
+                       " and max_pixels in 1.." + std::to_string(kMostPixels) + ", got " +
+                       std::to_string(limits.min_pixels.value_or(budget.min)) + " and " +
+                       std::to_string(limits.max_pixels.value_or(budget.max)));
+  if (limits.min_pixels) budget.min = *limits.min_pixels * frames;
+  if (limits.max_pixels) budget.max = *limits.max_pixels * frames;
   return budget;
+}
+
+/// The class's defaults replaced by what the file says. @throws ConfigError
+Recipe read_recipe(const core::ConfigReader& config, Recipe recipe, const ImageLimits& limits) {
+  recipe.layout.patch = config.size_or("patch_size", recipe.layout.patch, 1, 256);
+  recipe.layout.temporal = config.size_or("temporal_patch_size", recipe.layout.temporal, 1, 8);
+  recipe.layout.merge = config.size_or("merge_size", recipe.layout.merge, 1, 16);
+  const int frames = recipe.budget_counts_frames ? recipe.layout.temporal : 1;
+  recipe.budget = limited(read_budget(config, recipe), limits, frames);
+  return recipe;
+}
+
+PixelRule read_pixels(const core::ConfigReader& config) {
+  PixelRule pixels = read_pixel_rule(config, {});
+  if (!pixels.resize)
+    config.fail("do_resize", "expected true: the encoder takes multiples of its patch only");
+  return pixels;
+}
+
+std::unique_ptr<ImageProcessor> make(const ProcessorFiles& files, const ImageLimits& limits,
+                                     const Recipe& recipe) {
+  const core::ConfigReader& config = files.image_processor;
+  return std::make_unique<QwenPatches>(read_pixels(config), read_recipe(config, recipe, limits), 0);
 }
 
 }  // namespace
 
 std::unique_ptr<ImageProcessor> make_qwen_patches(const ProcessorFiles& files, const ImageLimits& limits) {
+  return make(files, limits, kQwen);
+}
+
+std::unique_ptr<ImageProcessor> make_dots_patches(const ProcessorFiles& files, const ImageLimits& limits) {
+  return make(files, limits, kDots);
+}
+
+std::unique_ptr<ImageProcessor> make_glm_patches(const ProcessorFiles& files, const ImageLimits& limits) {
+  return make(files, limits, kGlm);
+}
+
+std::unique_ptr<ImageProcessor> make_paddle_patches(const ProcessorFiles& files, const ImageLimits& limits) {
+  return make(files, limits, kPaddle);
+}
+
+std::unique_ptr<ImageProcessor> make_hunyuan_patches(const ProcessorFiles& files, const ImageLimits& limits) {
   const core::ConfigReader& config = files.image_processor;
-  PixelRule pixels = read_pixel_rule(config, {});
-  if (!pixels.resize)
-    config.fail("do_resize", "expected true: the encoder takes multiples of its patch only");
-  const PatchLayout layout{.patch = config.size_or("patch_size", 14, 1, 256),
-                           .temporal = config.size_or("temporal_patch_size", 2, 1, 8),
-                           .merge = config.size_or("merge_size", 2, 1, 16)};
-  return std::make_unique<QwenPatches>(std::move(pixels), layout, read_budget(config, limits));
+  if (config.size_or("spatial_patch_size", 1, 1, 64) != 1)
+    config.fail("spatial_patch_size", "only 1 is supported");
+  PixelRule pixels = read_pixels(config);
+  pixels.filter = Filter::bicubic;
+  const int around = files.processor.get_or("cat_extra_token", true) ? 2 : 0;
+  return std::make_unique<QwenPatches>(std::move(pixels), read_recipe(config, kHunyuan, limits), around);
 }
 
 }  // namespace mlx_vision::processing

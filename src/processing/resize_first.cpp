@@ -29,6 +29,16 @@ class ResizeFirst final : public ImageProcessor {
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     return inner_->batch(images);
   }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    const Size size = fitted(original);
+    std::vector<View> out = inner_->views(input, size);
+    const float x = float(original.width) / float(size.width), y = float(original.height) / float(size.height);
+    for (View& view : out)
+      view.source = {view.source.left * x, view.source.top * y, view.source.right * x, view.source.bottom * y};
+    return out;
+  }
+
   std::string_view placeholder() const override { return inner_->placeholder(); }
   std::string describe() const override { return inner_->describe(); }
 

@@ -2,11 +2,14 @@
 
 #include <utility>
 
-#include "media/geometry.h"
+#include "media/framing.h"
 #include "mlx_vision/error.h"
 #include "processing/arrays.h"
+#include "processing/image_text.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
+#include "processing/tile_grids.h"
+#include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -15,7 +18,6 @@ constexpr std::string_view kImageToken = "<image>";
 constexpr std::string_view kFakeToken = "<fake_token_around_image>";
 constexpr std::string_view kGlobalToken = "<global-img>";
 constexpr int kTileEdge = 364, kLongestEdge = 4 * kTileEdge;  // Idefics3ImageProcessor's and SmolVLM's
-constexpr int kMostTiles = 4096;
 
 struct TileRule {
   SizeField resize;       ///< the longest edge, or a rectangle
@@ -23,6 +25,7 @@ struct TileRule {
   bool split = true;      ///< else one squashed tile
   bool mask = true;       ///< give pixel_attention_mask
   int tile_tokens = 169;  ///< rows of one tile in the language model
+  int patch = 0;          ///< side of the encoder's patches; 0: not known
 };
 
 /// The sizes of one picture on its way into tiles.
@@ -50,15 +53,10 @@ class TiledLongestEdge final : public ImageProcessor {
 
   ImageInput prepare(const Image& image, int total) const override {
     PreparedSize planned = plan({image.width(), image.height()}, total);
-    const std::vector<Image> tiles = cut(image);
-    const std::size_t values = 3 * std::size_t(rule_.tile) * std::size_t(rule_.tile);
-    std::vector<float> pixels(tiles.size() * values);
-    for (std::size_t i = 0; i < tiles.size(); ++i)
-      media::write_planes(tiles[i], pixels_.table, std::span(pixels).subspan(i * values, values));
     ImageInput out;
     out.tokens = planned.tokens;
     out.expansion = std::move(planned.expansion);
-    out.arrays.push_back(float_tensor("pixel_values", std::move(planned.pixels), std::move(pixels)));
+    out.arrays.push_back(planes_of("pixel_values", tiles_of(image), pixels_.table));
     return out;
   }
 
@@ -70,6 +68,15 @@ class TiledLongestEdge final : public ImageProcessor {
       out.push_back(int_tensor("pixel_attention_mask", shape, std::move(ones)));
     }
     for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
+    return out;
+  }
+
+  std::vector<View> views(const ImageInput& input, Size original) const override {
+    std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
+                                        {.patch = rule_.patch, .tokens = rule_.tile_tokens});
+    const Cut cut = cut_of(original);
+    place_tiles(out, 0, {cut.grid, {rule_.tile, rule_.tile}, {cut.whole.width, cut.whole.height}}, original);
+    out.back().source = whole_box(original);
     return out;
   }
 
@@ -90,10 +97,6 @@ class TiledLongestEdge final : public ImageProcessor {
   }
 
  private:
-  Image resized(const Image& image, Size size) const {
-    return image.resized(size.width, size.height, pixels_.filter);
-  }
-
   Size first_size(Size image) const {
     if (!pixels_.resize) return image;
     if (!rule_.resize.longest_edge) return {*rule_.resize.width, *rule_.resize.height};
@@ -112,14 +115,13 @@ class TiledLongestEdge final : public ImageProcessor {
   }
 
   /// Tiles in the order in which the model takes them.
-  std::vector<Image> cut(const Image& image) const {
-    const Cut sizes = cut_of({image.width(), image.height()});
-    const Image whole = resized(resized(image, sizes.first), sizes.whole);
-    std::vector<Image> tiles;
-    for (int r = 0; r < sizes.grid.rows; ++r)
-      for (int c = 0; c < sizes.grid.cols; ++c)
-        tiles.push_back(media::crop(whole, c * rule_.tile, r * rule_.tile, rule_.tile, rule_.tile));
-    tiles.push_back(resized(whole, {rule_.tile, rule_.tile}));
+  std::vector<Image> tiles_of(const Image& image) const {
+    const Cut cut = cut_of({image.width(), image.height()});
+    const Image first = pixels_.resize ? pixels_.resized(image, cut.first) : image;
+    const Image whole = pixels_.resized(first, cut.whole);
+    if (cut.grid.rows == 0) return {whole};
+    std::vector<Image> tiles = media::cut_tiles(whole, rule_.tile, rule_.tile);
+    tiles.push_back(pixels_.resized(whole, {rule_.tile, rule_.tile}));
     return tiles;
   }
 
@@ -157,6 +159,7 @@ TileRule read_rule(const ProcessorFiles& files, bool resizes) {
   rule.tile = config.child_or_empty("max_image_size").size_or("longest_edge", kTileEdge, 1, kMaxEdge);
   rule.split = config.get_or("do_image_splitting", rule.split);
   rule.mask = config.get_or("do_pad", rule.mask);
+  rule.patch = read_encoder_patch(files);
   rule.tile_tokens = files.processor.size_or("image_seq_len", rule.tile_tokens, 1, kMaxEdge);
   return rule;
 }
@@ -165,10 +168,7 @@ TileRule read_rule(const ProcessorFiles& files, bool resizes) {
 
 std::unique_ptr<ImageProcessor> make_tiled_longest_edge(const ProcessorFiles& files,
                                                         const ImageLimits& limits) {
-  if (limits.min_pixels || limits.max_pixels)
-    throw RequestError(
-        "image limits: this model cuts pictures into tiles of one size, min_pixels and "
-        "max_pixels have no meaning here; leave them out");
+  refuse_limits(limits, "this model cuts pictures into tiles of one size");
   PixelRule pixels = read_pixel_rule(files.image_processor, {Filter::lanczos, kHalf, kHalf});
   const TileRule rule = read_rule(files, pixels.resize);
   return std::make_unique<TiledLongestEdge>(std::move(pixels), rule);

@@ -13,7 +13,8 @@ class CommandLine(ProgramTest):
 
     def test_usage_errors(self):
         self.usage(words=["subcommand"])
-        self.usage("generate", words=["--model"])
+        self.usage("describe", words=["image"])
+        self.refused(run("generate"), 2, "RequestError", "--prompt")
         self.usage("generate", "--model", self.model, "--prompt", "x", "--nonsense", words=["--nonsense"])
         self.usage("generate", "--model", self.model, "--prompt", "x", "--max-tokens", "many", words=["--max-tokens"])
         self.usage("preprocess", "--model", self.model, words=["--image"])

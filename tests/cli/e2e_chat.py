@@ -10,6 +10,8 @@ import unittest
 
 from e2e_support import PROGRAM, ProgramTest, run
 
+LONG = 30000  # tokens: more than are generated before anyone can react
+ANSWERING = r"(?s)prefill +\[#+\] 100 % +(\d+)/\1.{20}"  # the prompt is read and the answer has begun
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|[\x07\x08\r]")
 
 
@@ -115,20 +117,42 @@ class Interactive(ProgramTest):
         terminal.type("\x1b[A!\n")  # cursor up: the line before
         terminal.expect("\n> ")
         terminal.type(f"/save {saved}\n")
-        terminal.expect("2 turns written")
+        terminal.expect(r"2 turns written[^\n]*\s+> ")  # before the prompt the keys are the terminal's, not the editor's
         terminal.type("\x04")
         self.assertEqual(terminal.close(), 0)
         said = [m["content"][0]["text"] for m in json.loads(saved.read_text()) if m["role"] == "user"]
         self.assertEqual(said, ["Grüße", "Grüße!"])
 
     def test_interrupt_empties_the_line(self):
-        terminal = self.chat("--max-tokens", 30000, "--ignore-eos")
+        terminal = self.chat()
         terminal.type("half a line")
         terminal.expect("half a line")
         terminal.type("\x03")
         terminal.expect("Ctrl-D leaves\\s+> ")
         terminal.type("\x04")
         self.assertEqual(terminal.close(), 0)
+
+    def test_interrupt_stops_an_answer_and_the_conversation_goes_on(self):
+        terminal = self.chat("--max-tokens", LONG, "--ignore-eos")
+        terminal.type("Hello\n")
+        terminal.expect(ANSWERING)
+        terminal.type("\x03")
+        terminal.expect("cancelled; what was said so far is kept")
+        self.assertLess(self.generated(terminal.expect(r"generation \d+ tokens.*\| cancelled\s+> ")), LONG)
+        terminal.type("/stats\n")
+        terminal.expect(r"\| cancelled\n[^\n]*decode [^\n]*\s+> ")
+        terminal.type("\x04")
+        self.assertEqual(terminal.close(), 0)
+
+    def test_interrupt_ends_generate_with_its_statistics(self):
+        terminal = Terminal("generate", "--model", self.model, "--prompt", "Hi", "--max-tokens", LONG, "--ignore-eos")
+        terminal.expect(ANSWERING)
+        terminal.type("\x03")
+        self.assertLess(self.generated(terminal.expect(r"generation \d+ tokens.*\| cancelled\s")), LONG)
+        self.assertEqual(terminal.close(), 130)
+
+    def generated(self, statistics):
+        return int(re.search(r"generation (\d+) tokens", statistics)[1])
 
     def test_progress_is_shown_at_a_terminal(self):
         terminal = Terminal("generate", "--model", self.model, "--prompt", "Hi", "--image", self.image, "--max-tokens", 2)

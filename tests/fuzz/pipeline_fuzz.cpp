@@ -34,7 +34,8 @@ void run(Options in) {
   const Box box{float(in.number()) / 3, float(in.number()) / 3, float(in.number()), float(in.number())};
   const std::span bytes(reinterpret_cast<const std::byte*>(in.data), in.size);
   const FittedResize resize{[&](int, int) { return std::pair(width, height); }, filter, rule};
-  Image image = fused ? Image::from_bytes_resized(bytes, resize, options) : Image::from_bytes(bytes, options);
+  Image image = fused ? Image::from_bytes_resized(bytes, resize, options)
+                      : Image::open_bytes({bytes.begin(), bytes.end()}, options);
   if (!fused) image = image.resized(width, height, filter, rule, has_box ? std::optional(box) : std::nullopt);
   image = media::crop(image, left, top, std::max(width / 2, 1), std::max(height / 2, 1), {1, 2, 3});
   std::vector<float> planes(image.pixels().size());

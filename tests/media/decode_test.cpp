@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "media/checksum.h"
-#include "media/geometry.h"
 #include "mlx_vision/error.h"
 
 using namespace mlx_vision;
@@ -18,13 +18,6 @@ const std::string kCorpus = TESTS_DIR "/media/corpus/";
 const nlohmann::json& expectations() {
   static const nlohmann::json json = nlohmann::json::parse(std::ifstream(kCorpus + "expected.json"));
   return json;
-}
-
-Image letterbox(const Image& image, int side) {
-  const double ratio = double(image.width()) / image.height();
-  const int width = ratio > 1 ? side : int(side * ratio), height = ratio > 1 ? int(side / ratio) : side;
-  const Image small = image.resized(width, height, Filter::lanczos);
-  return media::paste_on(small, side, side, (side - width) / 2, (side - height) / 2, {0, 0, 0});
 }
 
 std::vector<std::byte> read(const std::string& path) {
@@ -60,7 +53,7 @@ TEST_CASE("every picture of the corpus decodes to the reference's pixels, or is 
     CHECK(header.orientation == image.info().orientation);
     CHECK(header.seen_size() == std::pair(image.width(), image.height()));
     CHECK(checksum(image) == expected["rgb"].get<std::uint32_t>());
-    CHECK(checksum(letterbox(image, 48)) == expected["letterbox48"].get<std::uint32_t>());
+    CHECK(checksum(image.letterboxed(48, 48)) == expected["letterbox48"].get<std::uint32_t>());
     CHECK(checksum(image.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
   }
 }
@@ -99,6 +92,68 @@ TEST_CASE("decoding and resizing in one go gives the pixels of both in turn") {
           CHECK(checksum(fused) == checksum(apart));
           CHECK(fused.info().orientation == image.info().orientation);
         }
+  }
+}
+
+TEST_CASE("an opened picture gives the pixels of a decoded one, whatever is asked of it first") {
+  for (const auto& [name, expected] : expectations().items()) {
+    if (expected.contains("error")) continue;
+    CAPTURE(name);
+    const Image decoded = Image::from_file(kCorpus + name), opened = Image::open(kCorpus + name);
+    CHECK(opened.width() == decoded.width());
+    CHECK(opened.height() == decoded.height());
+    CHECK(opened.info().mode == decoded.info().mode);
+    CHECK(opened.info().orientation == decoded.info().orientation);
+    const Image copy = opened;  // streams the first resize for both
+    CHECK(checksum(copy.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
+    CHECK(checksum(opened.letterboxed(48, 48)) == expected["letterbox48"].get<std::uint32_t>());
+    CHECK(checksum(opened.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
+    CHECK(checksum(opened) == expected["rgb"].get<std::uint32_t>());
+    CHECK(copy.pixels().data() == opened.pixels().data());
+    const Image same = Image::open(kCorpus + name).resized(decoded.width(), decoded.height(), Filter::box);
+    CHECK(checksum(same) == expected["rgb"].get<std::uint32_t>());
+  }
+}
+
+TEST_CASE("threads that share an opened picture all get its pixels") {
+  const Image opened = Image::open(kCorpus + "own/exif6.jpg"),
+              decoded = Image::from_file(kCorpus + "own/exif6.jpg");
+  const auto expected = std::pair(checksum(decoded), checksum(decoded.resized(7, 3, Filter::bicubic)));
+  std::vector<std::future<std::pair<std::uint32_t, std::uint32_t>>> results;
+  for (int i = 0; i < 8; ++i)
+    results.push_back(std::async(std::launch::async, [&opened] {
+      const std::uint32_t resized = checksum(opened.resized(7, 3, Filter::bicubic));
+      return std::pair(checksum(opened), resized);
+    }));
+  for (auto& result : results) CHECK(result.get() == expected);
+}
+
+TEST_CASE(
+    "opening reports a damaged header; damage behind it comes with the pixels, each time, with the name") {
+  const std::vector<std::byte> bytes = read(kCorpus + "own/sub2.jpg");
+  const auto cut = [&](std::size_t size) {
+    return std::vector(bytes.begin(), bytes.begin() + std::ptrdiff_t(size));
+  };
+  CHECK_THROWS_WITH_AS(Image::open_bytes(cut(60), {}, "upload 3"), doctest::Contains("upload 3"), MediaError);
+  CHECK_THROWS_AS(Image::open_bytes(cut(bytes.size()), {.limits = {.side = 33}}), MediaError);
+  const Image image = Image::open_bytes(cut(bytes.size() * 2 / 3), {}, "upload 3");
+  CHECK(image.width() == 34);
+  for (int i = 0; i < 2; ++i) {
+    CHECK_THROWS_WITH_AS(image.resized(8, 8, Filter::bicubic), doctest::Contains("upload 3"), MediaError);
+    CHECK_THROWS_WITH_AS(image.pixels(), doctest::Contains("upload 3"), MediaError);
+  }
+  CHECK_THROWS_AS(Image::open(kCorpus + "own/wrong_checksum.png"),
+                  MediaError);  // other formats decode at once
+  CHECK_THROWS_AS(Image::open(kCorpus + "absent.jpg"), MediaError);
+}
+
+TEST_CASE("a picture written as PNG reads back the same") {
+  for (const auto& name : {"own/sub2.jpg", "own/exif6.png", "own/p5_255.pgm"}) {
+    const Image image = Image::from_file(kCorpus + name), again = Image::from_bytes(image.to_png());
+    CHECK(again.info().format == "PNG");
+    CHECK(again.info().mode == "RGB");
+    CHECK(again.width() == image.width());
+    CHECK(checksum(again) == checksum(image));
   }
 }
 
@@ -164,6 +219,18 @@ TEST_CASE("raw pixels of every format and stride") {
 TEST_CASE("files that are no pictures say what was expected") {
   CHECK_THROWS_WITH_AS(Image::from_bytes({}, {}, "upload 3"),
                        doctest::Contains("upload 3: expected a picture"), MediaError);
+  const auto refused = [](std::initializer_list<int> start, const char* format) {
+    std::vector<std::byte> bytes(64);
+    std::transform(start.begin(), start.end(), bytes.begin(), [](int value) { return std::byte(value); });
+    CHECK_THROWS_WITH_AS(Image::from_bytes(bytes), doctest::Contains(format), MediaError);
+  };
+  refused({0, 0, 2, 0, 1, 0}, "cursor");
+  refused({0, 0, 0, 12, 'j', 'P', ' ', ' ', '\r', '\n', 0x87, '\n'}, "JPEG 2000");
+  refused({0xff, 0x0a}, "JPEG XL");
+  refused({'8', 'B', 'P', 'S'}, "Photoshop");
+  refused({'R', 'I', 'F', 'F', 1, 0, 0, 0, 'W', 'A', 'V', 'E'}, "other data");
+  CHECK_THROWS_WITH_AS(Image::from_file(kCorpus + "pillow/deerstalker.cur"), doctest::Contains("cursor"),
+                       MediaError);
   CHECK_THROWS_AS(Image::from_file(kCorpus), MediaError);
   CHECK_THROWS_AS(Image::from_file(kCorpus + "absent.png"), MediaError);
 }

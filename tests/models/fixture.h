@@ -11,7 +11,7 @@
 #include "core/config.h"
 #include "mlx/mlx.h"
 #include "models/model.h"
-#include "processing/processor.h"
+#include "processing/image_processors.h"
 #include "weights/weights.h"
 
 namespace fixture {
@@ -62,7 +62,8 @@ inline Loaded load(const std::filesystem::path& folder, std::optional<mx::Dtype>
   auto store = mv::weights::WeightStore::open(folder, family.names(config), config, compute);
   auto model = family.build(config, mv::weights::Weights(store));
   store.finish();
-  auto processor = family.processor(mv::processing::read_processor_files(folder), {});
+  auto processor = mv::processing::find_image_processor(config.get<std::string>("model_type"))
+                       .make(mv::processing::read_processor_files(folder), {});
   return {config, &family, std::move(model), std::move(processor)};
 }
 

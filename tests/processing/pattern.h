@@ -10,7 +10,7 @@
 
 namespace mlx_vision::test {
 
-/// The picture that tools/make_pixel_goldens.py's `pattern` makes: waves, checks and noise in wrapping 32-bit
+/// The picture that tools/pixel_goldens/pictures.py's `pattern` makes: waves, checks and noise in wrapping 32-bit
 /// arithmetic.
 inline Image pattern(int width, int height) {
   std::vector<std::uint8_t> rgb;

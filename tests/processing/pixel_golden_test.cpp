@@ -7,10 +7,8 @@
 #include <set>
 
 #include "mlx_vision/error.h"
-#include "processing/fixed_square.h"
+#include "processing/image_processors.h"
 #include "processing/pattern.h"
-#include "processing/qwen_patches.h"
-#include "processing/tiled_longest_edge.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -18,22 +16,19 @@ namespace {
 using nlohmann::json;
 
 json golden(const std::string& name) {
-  std::ifstream file(std::string(TESTS_DIR "/processing/golden/").append(name));
+  std::ifstream file(std::string(TESTS_DIR "/processing/golden/pixels/").append(name).append(".json"));
   REQUIRE(file.good());
   return json::parse(file);
 }
 
 std::unique_ptr<ImageProcessor> processor_of(const json& entry) {
-  const ProcessorFiles files{
-      .config = core::ConfigReader::empty("config.json"),
-      .image_processor =
-          core::ConfigReader::from_text(entry["image_processor"].dump(), "preprocessor_config.json"),
-      .processor = core::ConfigReader::from_text(entry["processor"].dump(), "processor_config.json")};
-  const auto pipeline = entry["pipeline"].get<std::string>();
-  if (pipeline == "qwen_patches") return make_qwen_patches(files, {});
-  if (pipeline == "fixed_square") return make_fixed_square(files, {});
-  REQUIRE(pipeline == "tiled_longest_edge");
-  return make_tiled_longest_edge(files, {});
+  const auto reader = [&](const char* key) {
+    return core::ConfigReader::from_text(entry[key].dump(), std::string(key).append(".json"));
+  };
+  const ProcessorFiles files{.config = reader("config"),
+                             .image_processor = reader("image_processor"),
+                             .processor = reader("processor")};
+  return find_image_processor(entry["model_type"].get<std::string>()).make(files, {});
 }
 
 void check_arrays(const json& expected, const std::vector<Tensor>& arrays) {
@@ -43,7 +38,7 @@ void check_arrays(const json& expected, const std::vector<Tensor>& arrays) {
     CAPTURE(tensor.name);
     REQUIRE(expected.contains(tensor.name));
     const json& want = expected[tensor.name];
-    CHECK(tensor.shape == want["shape"].get<std::vector<std::int64_t>>());
+    REQUIRE(tensor.shape == want["shape"].get<std::vector<std::int64_t>>());
     std::size_t values = 1;
     for (const auto side : tensor.shape) values *= std::size_t(side);
     REQUIRE(values == tensor.floats.size() + tensor.ints.size());
@@ -66,44 +61,70 @@ Image pattern_of(const json& size) {
       ->second;
 }
 
-/// prepare() gives an image's share of what the reference returns for it alone, batch() all of it.
-void check_image(const ImageProcessor& processor, const json& expected) {
-  const auto label = expected["size"].dump();
-  CAPTURE(label);
-  const Image image = pattern_of(expected["size"]);
-  if (expected.contains("error")) {
-    CHECK_THROWS_AS(processor.prepare(image, 1), MediaError);
-    CHECK_THROWS_AS(processor.plan({image.width(), image.height()}, 1), MediaError);
-    return;
+/// The reference's texts, each with as many tokens as the picture has rows. SigLIP 2 alone has none.
+void check_texts(const json& entry, const json& expected, const ImageProcessor& processor,
+                 const std::vector<ImageInput>& inputs) {
+  std::string token = entry["token"].get<std::string>();
+  if (token.empty()) token = processor.placeholder();
+  REQUIRE((expected.empty() || expected.size() == inputs.size()));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::string& text = inputs[i].expansion;
+    if (!expected.empty()) {
+      CHECK(text.size() == expected[i]["length"].get<std::size_t>());
+      CHECK(test::checksum(text) == expected[i]["checksum"].get<std::string>());
+    }
+    std::size_t tokens = 0;
+    for (std::size_t at = 0; (at = text.find(token, at)) != std::string::npos; at += token.size()) ++tokens;
+    CHECK(std::size_t(inputs[i].tokens) == tokens);
   }
-  const std::vector<ImageInput> input = {processor.prepare(image, 1)};
-  check_arrays(expected["arrays"], processor.batch(input));
-  CHECK(input[0].expansion.size() == expected["expansion"]["length"].get<std::size_t>());
-  CHECK(test::checksum(input[0].expansion) == expected["expansion"]["checksum"].get<std::string>());
-  std::size_t tokens = 0;
-  const std::string token(processor.placeholder());
-  for (std::size_t at = 0; (at = input[0].expansion.find(token, at)) != std::string::npos; at += token.size())
-    ++tokens;
-  CHECK(std::size_t(input[0].tokens) == tokens);
-  const PreparedSize planned = processor.plan({image.width(), image.height()}, 1);
-  CHECK(planned.pixels == input[0].array("pixel_values").shape);
-  CHECK(planned.tokens == input[0].tokens);
-  CHECK(planned.expansion == input[0].expansion);
 }
 
-TEST_CASE("prepared images equal the reference's, bit by bit") {
-  const json goldens = golden("pixels.json");
+/// plan() knows from the size alone what prepare() made.
+void check_plan(const ImageProcessor& processor, const Image& image, int count, const ImageInput& input) {
+  const PreparedSize planned = processor.plan({image.width(), image.height()}, count);
+  CHECK(planned.pixels == input.array("pixel_values").shape);
+  CHECK(planned.tokens == input.tokens);
+  CHECK(planned.expansion == input.expansion);
+}
+
+/// prepare() gives an image's share of what the reference returns for it alone, batch() all of it.
+void check_images(const json& entry, const json& sizes, const json& expected,
+                  const ImageProcessor& processor) {
+  const auto label = sizes.dump();
+  CAPTURE(label);
+  std::vector<ImageInput> inputs;
+  for (const json& size : sizes) inputs.push_back(processor.prepare(pattern_of(size), int(sizes.size())));
+  check_arrays(expected["arrays"], processor.batch(inputs));
+  check_texts(entry, expected["expansions"], processor, inputs);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    check_plan(processor, pattern_of(sizes[i]), int(sizes.size()), inputs[i]);
+}
+
+void check_cases(const std::string& group) {
+  const json goldens = golden(group);
   for (const json& entry : goldens["cases"]) {
     const auto name = entry["name"].get<std::string>();
     CAPTURE(name);
     const auto processor = processor_of(entry);
-    for (const json& expected : entry["images"]) check_image(*processor, expected);
-    std::vector<ImageInput> several;
-    for (const json& size : entry["batch"]["sizes"])
-      several.push_back(processor->prepare(pattern_of(size), 3));
-    check_arrays(entry["batch"]["arrays"], processor->batch(several));
+    CHECK(!processor->describe().empty());
+    for (const json& expected : entry["images"]) {
+      if (expected.contains("error")) {
+        const auto label = expected["size"].dump();
+        CAPTURE(label);
+        const Image image = pattern_of(expected["size"]);
+        CHECK_THROWS_AS(processor->prepare(image, 1), MediaError);
+        CHECK_THROWS_AS(processor->plan({image.width(), image.height()}, 1), MediaError);
+      } else {
+        check_images(entry, json::array({expected["size"]}), expected, *processor);
+      }
+    }
+    check_images(entry, entry["batch"]["sizes"], entry["batch"], *processor);
   }
 }
+
+TEST_CASE("pictures of one size equal the reference's, bit by bit") { check_cases("square"); }
+TEST_CASE("tiles equal the reference's, bit by bit") { check_cases("tiles"); }
+TEST_CASE("patches equal the reference's, bit by bit") { check_cases("patches"); }
 
 }  // namespace
 }  // namespace mlx_vision::processing

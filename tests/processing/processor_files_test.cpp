@@ -106,8 +106,9 @@ TEST_CASE("LLaVA's tokens come from processor_config.json, else from the model")
                               R"({"vision_config": {"patch_size": 14, "model_type": "siglip_vision_model"},
                                         "vision_feature_select_strategy": "full"})")
             .second == 4);
-  CHECK_THROWS_WITH_AS(placeholder_and_count("{}", "{}"), doctest::Contains("vision_config.patch_size"),
-                       ConfigError);
+  CHECK(placeholder_and_count("{}", "{}").second == 4);  // LlavaConfig's own encoder, CLIP ViT-L/14
+  CHECK_THROWS_WITH_AS(placeholder_and_count("{}", R"({"vision_config": {}})"),
+                       doctest::Contains("vision_config.patch_size"), ConfigError);
   CHECK_THROWS_AS(placeholder_and_count(R"({"patch_size": 29})", "{}"), ConfigError);
 }
 

@@ -25,6 +25,7 @@ class Unchanged final : public ImageProcessor {
     PreparedSize size = plan({image.width(), image.height()}, count);
     return {.arrays = {}, .tokens = size.tokens, .expansion = std::move(size.expansion)};
   }
+  std::vector<View> views(const ImageInput&, Size) const override { return {}; }
   std::vector<Tensor> batch(std::span<const ImageInput>) const override { return {}; }
   std::string_view placeholder() const override { return placeholder_; }
   std::string describe() const override { return ""; }

@@ -17,6 +17,11 @@ class SizeTeller final : public ImageProcessor {
     return {.arrays = {float_tensor("pixel_values", {image.height(), image.width()}, {})}};
   }
   std::vector<Tensor> batch(std::span<const ImageInput>) const override { return {}; }
+  std::vector<View> views(const ImageInput&, Size image) const override {
+    return {{.label = "whole picture",
+             .image = test::pattern(image.width, image.height),
+             .source = {0, 0, float(image.width), float(image.height)}}};
+  }
   std::string_view placeholder() const override { return "<image>"; }
   std::string describe() const override { return "as it is"; }
 };
@@ -43,6 +48,15 @@ TEST_CASE("planning and preparing agree") {
   const Image image = test::pattern(61, 47);
   CHECK(processor->prepare(image, 1).array("pixel_values").shape == processor->plan({61, 47}, 1).pixels);
   CHECK(processor->describe() == "as it is");
+}
+
+TEST_CASE("a view's source is told in the pixels of the picture as it was given") {
+  const auto processor = resize_first(std::make_unique<SizeTeller>(), {32, 20});
+  const View view = processor->views(processor->prepare(test::pattern(61, 47), 1), {61, 47}).front();
+  CHECK(view.image.width() == 25);
+  CHECK(view.image.height() == 20);
+  CHECK(view.source.right == doctest::Approx(61));
+  CHECK(view.source.bottom == doctest::Approx(47));
 }
 
 TEST_CASE("a side that vanishes is refused, as is a box without pixels") {

@@ -53,5 +53,45 @@ TEST_CASE("a picture of one tile is not split") {
   CHECK(tile_grid({1456, 1092}, 364) == Grid{3, 4});
 }
 
+TEST_CASE("smart_resize's relatives: frames, any shape, enlarging first") {
+  CHECK(smart_resize({280, 280}, 28, {1, 100'000}, 2) == Size{196, 196});  // 2 * 280 * 280 is over the budget
+  CHECK(smart_resize_any_shape({3000, 1}, 32, {1024, 1'000'000}) == Size{3008, 32});
+  CHECK(enlarged_to_factor({14, 100}, 28) == Size{28, 200});
+  CHECK(enlarged_to_factor({28, 29}, 28) == Size{28, 29});
+  CHECK(sides_raised_to_factor({14, 7}, 28) == Size{56, 28});
+  CHECK(sides_raised_to_factor({7, 100}, 28) == Size{28, 400});
+}
+
+TEST_CASE("fitting into boxes, edges and canvases") {
+  CHECK(fit_into({1000, 501}, {672, 672}) == Size{672, 337});  // rounded up
+  CHECK(fit_into({1, 1000}, {672, 336}) == Size{1, 336});
+  CHECK(fit_longest_edge({1000, 501}, 384, 14) == Size{384, 192});
+  CHECK(fit_longest_edge({1000, 5}, 384, 14) == Size{384, 14});
+  CHECK(fit_longest_edge_truncated({1000, 502}, 384, 14) == Size{384, 192});  // 192.77
+  CHECK(fit_between_edges({2000, 1000}, 378, 980) == Size{980, 490});
+  CHECK(fit_between_edges({3000, 100}, 378, 980) == Size{980, 378});
+  CHECK(fit_between_edges({100, 100}, 378, 980) == Size{378, 378});
+  CHECK(fit_canvas({100, 50}, {224, 224}, 224) == Size{224, 112});
+  CHECK(fit_canvas({3000, 2}, {896, 224}, 224) == Size{896, 1});
+}
+
+TEST_CASE("fitting into a number of patches") {
+  CHECK(fit_whole_patches({100, 50}, {1024, 1024}, {16, 16}) == Size{112, 64});
+  CHECK(fit_whole_patches({2048, 1000}, {1024, 1024}, {16, 16}) == Size{1024, 512});
+  CHECK_THROWS_AS(fit_whole_patches({2000, 1}, {1024, 1024}, {16, 16}), MediaError);  // 0 patches high
+  CHECK(fit_patch_count({100, 100}, 14, 49) == Size{100, 100});
+  CHECK(fit_patch_count({280, 280}, 14, 100) == Size{140, 140});
+  CHECK_THROWS_AS(fit_patch_count({60'000, 14}, 14, 1), MediaError);
+  CHECK(fill_patch_count({512, 512}, 16, 256) == Size{256, 256});
+  CHECK(fill_patch_count({60'000, 1}, 16, 256) == Size{4096, 16});
+  CHECK(fill_pooled_patches({1000, 1000}, 16, 3, 2520) == Size{768, 768});
+  CHECK(fill_pooled_patches({1, 5000}, 16, 3, 2520) == Size{48, 13'440});
+  CHECK_THROWS_AS(fill_pooled_patches({10, 10}, 16, 3, 1), MediaError);
+  CHECK(hd_canvas({1000, 1000}, 336, 4) == Size{672, 672});
+  CHECK(hd_canvas({2000, 1000}, 336, 4) == Size{672, 336});
+  CHECK(hd_canvas({500, 1000}, 336, 4) == Size{336, 672});
+  CHECK_THROWS_AS(hd_canvas({60'000, 1}, 336, 4), MediaError);
+}
+
 }  // namespace
 }  // namespace mlx_vision::processing

@@ -64,11 +64,21 @@ class Installed(unittest.TestCase):
 
     def example(self):
         """The documented example, and a picture for it to describe."""
-        fixtures = SOURCE / "tests" / "fixtures"
-        return (self.built("examples/cpp", "basic"), fixtures / "qwen2_vl/model", fixtures / "images/wide_150x34.png")
+        return (self.built("examples/cpp", "basic"), SOURCE / "examples" / "pictures" / "word.png")
 
     def test_program_runs(self):
         self.assertIn("mlx-vision", run(self.program, "--version"))
+
+    def test_program_finds_the_model_installed_with_it(self):
+        environment = {k: v for k, v in os.environ.items() if k != "MLX_VISION_MODEL"}
+        picture = SOURCE / "examples" / "pictures" / "word.png"
+        self.assertIn("RABBIT", run(self.program, "describe", picture, env=environment))
+        config = self.prefix / "share" / "mlx-vision" / "demo-model" / "config.json"
+        kept = config.read_text()
+        self.addCleanup(config.write_text, kept)
+        config.write_text("{}")  # the one of the clone, which is there too, must not step in
+        done = subprocess.run([self.program, "describe", picture], capture_output=True, text=True, check=False, env=environment)
+        self.assertEqual(done.returncode, 3, done.stderr)
 
     def test_consumer_runs(self):
         lines = dict(line.split(" ", 1) for line in run(self.built("tests/system/consumer", "consumer")).splitlines())
@@ -78,7 +88,9 @@ class Installed(unittest.TestCase):
         self.assertGreater(int(lines["families"]), 0)
 
     def test_example_describes_a_picture(self):
-        self.assertRegex(run(*self.example()), r"\d+ tokens in, [1-9]\d* out")
+        told = run(*self.example())
+        self.assertIn("the word RABBIT in black", told)
+        self.assertRegex(told, r"\d+ tokens in, [1-9]\d* out")
 
     @unittest.skipUnless(LINUX, "reads ELF files")
     def test_nothing_points_back_to_the_clone(self):
