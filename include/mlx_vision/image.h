@@ -133,6 +133,9 @@ class MLX_VISION_API Image {
   std::span<const std::uint8_t> pixels() const { return pixels_ ? *pixels_ : decoded(); }
   const std::uint8_t* row(int y) const { return pixels().data() + std::size_t(y) * width_ * 3; }
   const ImageInfo& info() const { return *info_; }
+  /// Pixels of the frame that this image and its copies may still come to hold, at 3 bytes each; 0 when they
+  /// hold it.
+  std::uint64_t undecoded_pixels() const;
 
   /// @throws MediaError if a side is below 1 or the box lies outside the image.
   Image resized(int width, int height, Filter filter, ResampleRule rule = ResampleRule::pillow13,

@@ -8,8 +8,7 @@ namespace mlx_vision {
 
 Preprocessed preprocess(const std::filesystem::path& model, const std::vector<Image>& images,
                         const LoadOptions& options) {
-  return with_memory(
-      [&] { return engine::prepare_images(*engine::open_processor(model, options), images); });
+  return with_memory([&] { return engine::prepare_images(*engine::open_processor(model, options), images); });
 }
 
 Preprocessed preprocess(const ModelType& family, const std::vector<Image>& images,

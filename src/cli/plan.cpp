@@ -70,7 +70,8 @@ std::string table(const MemoryReport& report) {
 int plan(PlanFlags flags) {
   for (const auto& source : flags.images)
     flags.request.images.push_back(probe_image(source, "--image").seen_size());
-  const MemoryReport report = plan_memory(chosen_model(flags.model), flags.request, load_options(flags.model));
+  const MemoryReport report =
+      plan_memory(chosen_model(flags.model), flags.request, load_options(flags.model));
   const std::string text = flags.json ? printed(to_json(report)) : table(report);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return report.refusal.empty() ? 0 : kDoesNotFit;

@@ -146,7 +146,7 @@ Prompt outline_of(const Frontend& frontend, const PlanRequest& request) {
       throw RequestError("image " + std::to_string(pictures.size() + 1) +
                          ": expected a size of at least 1x1, got " + std::to_string(width) + "x" +
                          std::to_string(height));
-    pictures.push_back({{width, height}, {}});
+    pictures.push_back({.size = {width, height}, .source = {}});
     message.parts.emplace_back(ImagePart{Image::from_rgb(1, 1, {0, 0, 0}), {}});  // holds the place
   }
   message.parts.emplace_back(TextPart{request.prompt});

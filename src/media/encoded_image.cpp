@@ -28,6 +28,11 @@ const std::vector<std::uint8_t>& EncodedImage::frame() {
   return *frame_;
 }
 
+bool EncodedImage::has_frame() {
+  const std::lock_guard lock(mutex_);
+  return frame_.has_value();
+}
+
 std::optional<std::vector<std::uint8_t>> EncodedImage::resized_once(const FittedResize& resize) {
   {
     const std::lock_guard lock(mutex_);

@@ -106,6 +106,10 @@ Image Image::from_rgb(int width, int height, std::vector<std::uint8_t> rgb) {
 
 const std::vector<std::uint8_t>& Image::decoded() const { return encoded_->frame(); }
 
+std::uint64_t Image::undecoded_pixels() const {
+  return encoded_ && !encoded_->has_frame() ? std::uint64_t(width_) * std::uint64_t(height_) : 0;
+}
+
 Image Image::resized(int width, int height, Filter filter, ResampleRule rule,
                      const std::optional<Box>& box) const {
   const bool whole = !box || (box->left == 0 && box->top == 0 && box->right == float(width_) &&

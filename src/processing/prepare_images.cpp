@@ -54,7 +54,9 @@ void for_each_in_parallel(std::size_t count, const Work& work) {
 std::vector<PictureSize> sizes_of(const std::vector<ImagePart>& images) {
   std::vector<PictureSize> out;
   for (const ImagePart& part : images)
-    out.push_back({{part.image.width(), part.image.height()}, part.source});
+    out.push_back({.size = {part.image.width(), part.image.height()},
+                   .source = part.source,
+                   .undecoded_pixels = std::int64_t(part.image.undecoded_pixels())});
   return out;
 }
 
@@ -64,6 +66,7 @@ std::vector<PreparedSize> plan_images(const ImageProcessor& processor,
   for (std::size_t i = 0; i < pictures.size(); ++i) {
     try {
       out.push_back(processor.plan(pictures[i].size, int(pictures.size())));
+      out.back().scratch_pixels += pictures[i].undecoded_pixels;
     } catch (const MediaError& error) {
       fail_for(i, pictures[i].source, error.what());
     }

@@ -11,6 +11,7 @@ namespace mlx_vision::processing {
 struct PictureSize {
   Size size;
   std::string source;
+  std::int64_t undecoded_pixels = 0;  ///< Image::undecoded_pixels
 };
 std::vector<PictureSize> sizes_of(const std::vector<ImagePart>& images);
 

@@ -33,9 +33,11 @@ class ResizeFirst final : public ImageProcessor {
   std::vector<View> views(const ImageInput& input, Size original) const override {
     const Size size = fitted(original);
     std::vector<View> out = inner_->views(input, size);
-    const float x = float(original.width) / float(size.width), y = float(original.height) / float(size.height);
+    const float x = float(original.width) / float(size.width),
+                y = float(original.height) / float(size.height);
     for (View& view : out)
-      view.source = {view.source.left * x, view.source.top * y, view.source.right * x, view.source.bottom * y};
+      view.source = {view.source.left * x, view.source.top * y, view.source.right * x,
+                     view.source.bottom * y};
     return out;
   }
 
