@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
+#include <utility>
 
 #include "engine/engine.h"
 #include "engine/fake_model.h"
@@ -41,13 +43,16 @@ struct Setup {
   }
 };
 
-// Both are submitted before the engine can finish the first.
+// The second is submitted while the first is under way, which goes on when the second waits.
 void run_both(Engine& engine, Job first, Job second) {
-  first.progress = [&engine, open = false](const Progress&) mutable {
-    while (!open && engine.waiting() < 1) std::this_thread::yield();
-    open = true;
+  const auto started = std::make_shared<std::promise<void>>();
+  first.progress = [&engine, started, open = std::make_shared<bool>(false)](const Progress&) {
+    if (std::exchange(*open, true)) return;
+    started->set_value();
+    while (engine.waiting() < 1) std::this_thread::yield();
   };
   auto one = std::async(std::launch::async, [&] { return engine.run(std::move(first)); });
+  started->get_future().wait();
   CHECK(engine.run(std::move(second)).output_ids.size() == 12);
   CHECK(one.get().output_ids.size() == 12);
 }
