@@ -105,11 +105,14 @@ TEST_CASE("an opened picture gives the pixels of a decoded one, whatever is aske
     CHECK(opened.info().mode == decoded.info().mode);
     CHECK(opened.info().orientation == decoded.info().orientation);
     const Image copy = opened;  // streams the first resize for both
+    const bool encoded = opened.info().format == "JPEG";
+    CHECK(opened.undecoded_pixels() == (encoded ? std::uint64_t(opened.width()) * opened.height() : 0));
     CHECK(checksum(copy.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
     CHECK(checksum(opened.letterboxed(48, 48)) == expected["letterbox48"].get<std::uint32_t>());
     CHECK(checksum(opened.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
     CHECK(checksum(opened) == expected["rgb"].get<std::uint32_t>());
     CHECK(copy.pixels().data() == opened.pixels().data());
+    CHECK(copy.undecoded_pixels() == 0);
     const Image same = Image::open(kCorpus + name).resized(decoded.width(), decoded.height(), Filter::box);
     CHECK(checksum(same) == expected["rgb"].get<std::uint32_t>());
   }

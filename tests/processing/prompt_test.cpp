@@ -149,6 +149,13 @@ TEST_CASE("images keep their order on several threads, and an error names its im
   CHECK_THROWS_WITH_AS(prepare_images(processor, images), "image 8 (cat.png): unlucky", MediaError);
 }
 
+TEST_CASE("a picture that is still encoded counts among those between it and its values") {
+  const PictureSize picture{.size = {3, 1}, .source = "", .undecoded_pixels = 3};
+  const Unchanged processor("<image>");
+  CHECK(plan_images(processor, {picture, {.size = {3, 1}, .source = ""}})[0].scratch_pixels == 3);
+  CHECK(plan_images(processor, {picture, {.size = {3, 1}, .source = ""}})[1].scratch_pixels == 0);
+}
+
 TEST_CASE("a rendered prompt takes its images in order") {
   const Prompt prompt = plain_builder().build_raw("<s>a<image>b<image>",
                                                   {{test::pattern(3, 1), ""}, {test::pattern(4, 1), ""}});
