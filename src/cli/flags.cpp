@@ -13,12 +13,23 @@ void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& 
   app.add_option(flag, values, help)->take_all()->allow_extra_args(false);
 }
 
+<<<<<<< HEAD
 namespace {
 
 constexpr const char* kModelHelp =
     "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with the program";
 
 void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
+=======
+void add_model_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--model", flags.model,
+                 "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with "
+                 "the program")
+      ->type_name("DIR")
+      ->check([](const std::string& text) {  // such as an unset variable
+        return text.empty() ? "expected a folder, got an empty text" : std::string();
+      });
+>>>>>>> demo
   app.add_option("--min-pixels", flags.min_pixels, "Fewest pixels of a prepared image")
       ->check(CLI::PositiveNumber);
   app.add_option("--max-pixels", flags.max_pixels, "Most pixels of a prepared image")
