@@ -131,9 +131,9 @@ long growth(Processor (*make)(), Image (*load)(const std::string&)) {
 
 }  // namespace
 
-/// `bench_images --pictures FOLDER` writes the pictures. `bench_images --memory CASE` prints the peak's growth
-/// over one preparation of large.jpg, in kilobytes. CASE: clip, qwen, clip_by_frame or qwen_by_frame; one for
-/// each process, since freed memory is used again.
+/// `bench_images --pictures FOLDER` writes the pictures. `bench_images --memory CASE` prints the peak's
+/// growth over one preparation of large.jpg, in kilobytes. CASE: clip, qwen, clip_by_frame or qwen_by_frame;
+/// one for each process, since freed memory is used again.
 int main(int count, char** arguments) {
   if (count == 3 && std::string_view(arguments[1]) == "--pictures") {
     write_pictures(arguments[2]);

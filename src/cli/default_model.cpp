@@ -11,6 +11,7 @@
 #include <mach-o/dyld.h>
 
 #include <array>
+#include <cstdint>
 #endif
 
 namespace mlx_vision::cli {

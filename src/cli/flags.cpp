@@ -16,8 +16,15 @@ void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& 
 
 namespace {
 
-constexpr const char* kModelHelp =
-    "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with the program";
+void add_model_flag(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--model", flags.model,
+                 "Folder of the checkpoint; default: $MLX_VISION_MODEL, or the small model that comes with "
+                 "the program")
+      ->type_name("DIR")
+      ->check([](const std::string& text) {  // such as an unset variable
+        return text.empty() ? "expected a folder, got an empty text" : std::string();
+      });
+}
 
 void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--min-pixels", flags.min_pixels, "Fewest pixels of a prepared image")
@@ -33,12 +40,12 @@ void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
 }  // namespace
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, kModelHelp)->type_name("DIR");
+  add_model_flag(app, flags);
   add_pixel_flags(app, flags);
 }
 
 void add_processor_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--model", flags.model, kModelHelp)->type_name("DIR");
+  add_model_flag(app, flags);
   app.add_option(
          "--model-type", flags.type,
          "Without a checkpoint: a family by its model_type, at the reference's defaults, or a row of the "

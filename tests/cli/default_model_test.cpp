@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <random>
+#include <string>
 
 #include "mlx_vision/error.h"
 
@@ -14,7 +16,8 @@ namespace {
 
 /// Two folders of which either may hold a configuration.
 struct Places {
-  fs::path root = fs::temp_directory_path() / ("mlx_vision_default_model_" + std::to_string(std::rand()));
+  fs::path root =
+      fs::temp_directory_path() / ("mlx_vision_default_model_" + std::to_string(std::random_device{}()));
   cli::ModelPlaces places{"", root / "installed", root / "source"};
   Places() {
     fs::create_directories(places.installed);

@@ -14,6 +14,7 @@ class CommandLine(ProgramTest):
     def test_usage_errors(self):
         self.usage(words=["subcommand"])
         self.usage("describe", words=["image"])
+        self.usage("generate", "--model", "", "--prompt", "x", words=["--model"])
         self.refused(run("generate"), 2, "RequestError", "--prompt")
         self.usage("generate", "--model", self.model, "--prompt", "x", "--nonsense", words=["--nonsense"])
         self.usage("generate", "--model", self.model, "--prompt", "x", "--max-tokens", "many", words=["--max-tokens"])

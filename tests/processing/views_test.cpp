@@ -189,7 +189,11 @@ TEST_CASE("every view of every family shows what its source says") {
           CHECK(cells.rows * cells.height <= view.image.height());
         }
       }
-      if (tiles > 0) CHECK(tiles == doctest::Approx(double(size.width) * size.height).epsilon(0.001));
+      // llava_next's class defaults cut canvases of 336 into tiles of 224 and crop what is left over to
+      // squares.
+      const bool crops_tiles = family.model_type == "llava_next";
+      if (tiles > 0 && !crops_tiles)
+        CHECK(tiles == doctest::Approx(double(size.width) * size.height).epsilon(0.001));
     }
 }
 
