@@ -31,7 +31,7 @@ PreparedSize ImageProcessor::plan(Size image, int count) const {
                      std::to_string(image.height));
   std::vector<std::uint8_t> black(std::size_t(pixels) * 3);
   const ImageInput input = prepare(Image::from_rgb(image.width, image.height, std::move(black)), count);
-  const Tensor& values = input.array("pixel_values");
+  const Tensor& values = input.arrays.front();
   // The resized picture and, where there are, the tiles cut from it.
   const auto prepared = std::int64_t(values.floats.size() / 3);
   return {.pixels = values.shape,

@@ -82,7 +82,7 @@ void check_texts(const json& entry, const json& expected, const ImageProcessor& 
 /// plan() knows from the size alone what prepare() made.
 void check_plan(const ImageProcessor& processor, const Image& image, int count, const ImageInput& input) {
   const PreparedSize planned = processor.plan({image.width(), image.height()}, count);
-  CHECK(planned.pixels == input.array("pixel_values").shape);
+  CHECK(planned.pixels == input.arrays.front().shape);
   CHECK(planned.tokens == input.tokens);
   CHECK(planned.expansion == input.expansion);
 }
