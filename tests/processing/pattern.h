@@ -10,8 +10,8 @@
 
 namespace mlx_vision::test {
 
-/// The picture that tools/pixel_goldens/pictures.py's `pattern` makes: waves, checks and noise in wrapping 32-bit
-/// arithmetic.
+/// The picture that tools/pixel_goldens/pictures.py's `pattern` makes: waves, checks and noise in wrapping
+/// 32-bit arithmetic.
 inline Image pattern(int width, int height) {
   std::vector<std::uint8_t> rgb;
   rgb.reserve(std::size_t(width) * std::size_t(height) * 3);
