@@ -31,7 +31,7 @@ struct ImageInput {
 
 /// What prepare() will make of a picture, known from the picture's size alone.
 struct PreparedSize {
-  std::vector<std::int64_t> pixels;  ///< shape of pixel_values
+  std::vector<std::int64_t> pixels;  ///< shape of the first array, pixel_values in most families
   int tokens = 0;                    ///< rows that it takes in the language model
   std::string expansion;             ///< text that replaces its placeholder
   std::int64_t scratch_pixels = 0;   ///< of the 8-bit pictures between the given one and pixel_values
