@@ -47,6 +47,7 @@ using ProgressCallback = std::function<void(const Progress&)>;
 struct LoadOptions {
   std::optional<std::int64_t> min_pixels, max_pixels;  ///< of one prepared image; overrides the checkpoint's
   int prefill_step_size = 2048;                        ///< prompt tokens per prefill chunk
+  int threads = 0;                                     ///< of the CPU's kernels; 0 = one for each core
   std::uint64_t attention_bytes = 1ull << 30;          ///< most bytes of scores one attention holds at a time
   bool float32 =
       false;  ///< compute in float32 whatever the weights are stored in; on the CPU it is always so

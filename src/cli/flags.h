@@ -19,6 +19,7 @@ struct ModelFlags {
   std::string model;
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
+  int threads = LoadOptions{}.threads;
   bool float32 = false;
 };
 
@@ -37,7 +38,7 @@ struct SamplingFlags {
 
 /// --model, --min-pixels, --max-pixels
 void add_model_flags(CLI::App& app, ModelFlags& flags);
-/// --prefill-step-size, --float32
+/// --prefill-step-size, --threads, --float32
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking
 void add_context_flags(CLI::App& app, PromptFlags& flags);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/files.h"
+#include "engine/device.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
 #include "processing/prepare_images.h"
@@ -197,6 +198,7 @@ std::unique_ptr<models::Model> load_model(const std::filesystem::path& folder, c
   const auto config = core::ConfigReader::from_file(folder / "config.json");
   const models::Family& family = models::find_family(config.get<std::string>("model_type"));
   nn::set_attention_budget(options.attention_bytes);
+  if (mx::default_device() == mx::Device::cpu) set_threads(options.threads);
   std::optional<mx::Dtype> compute;
   if (options.float32 || mx::default_device() == mx::Device::cpu) compute = mx::float32;
   auto store = weights::WeightStore::open(folder, family.names(config), config, compute);

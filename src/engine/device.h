@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 
 #include "mlx_vision/inspect.h"
 
@@ -15,5 +16,9 @@ std::uint64_t available_memory();
 /// while it generates; on CUDA, makes float32 products float32 (MLX's default there is TF32, 10 bits of
 /// mantissa) unless the environment says MLX_ENABLE_TF32. Engine thread.
 void prepare_device();
+
+/// How many threads the CPU's kernels share; 0 = one for each physical core. The BLAS beside them keeps to the
+/// thread that calls it, so that the two do not compete. Any thread, before work begins.
+void set_threads(int threads);
 
 }  // namespace mlx_vision::engine
