@@ -42,8 +42,8 @@ mx::array by_operations(Activation kind, const mx::array& x) {
     case Activation::quick_gelu:
       return x * mx::sigmoid(constant(1.702f) * x);
     case Activation::gelu_tanh: {
-      const auto inner = constant(std::sqrt(2.0f / std::numbers::pi_v<float>)) *
-                         (x + constant(0.044715f) * x * x * x);
+      const auto inner =
+          constant(std::sqrt(2.0f / std::numbers::pi_v<float>)) * (x + constant(0.044715f) * x * x * x);
       return constant(0.5f) * x * (constant(1.0f) + mx::tanh(inner));
     }
     case Activation::gelu:
@@ -60,8 +60,8 @@ mx::array activate(Activation kind, const mx::array& x, const std::optional<mx::
     const auto y = by_operations(kind, x);
     return factor ? y * *factor : y;
   }
-  std::vector<mx::array> inputs{mx::contiguous(x)};
-  if (factor) inputs.push_back(mx::contiguous(*factor));
+  std::vector<mx::array> inputs{dense_rows(x)};
+  if (factor) inputs.push_back(dense_rows(*factor));
   return mx::array(x.shape(), x.dtype(), std::make_shared<ActivationPrimitive>(cpu_stream(), kind),
                    std::move(inputs));
 }

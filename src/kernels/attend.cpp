@@ -14,10 +14,9 @@
 // This file is compiled once for each instruction set; the one in use is chosen when it first runs.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attend.cpp"
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
-
-#include <hwy/contrib/math/math-inl.h>
 
 #include "kernels/tile-inl.h"
 
@@ -91,8 +90,8 @@ class Worker {
       for (int half = 0; half < 2; ++half) {
         const std::uint8_t* keys[kLanes];
         for (int lane = 0; lane < kLanes; ++lane)
-          keys[lane] = reinterpret_cast<const std::uint8_t*>(a_.k.at(
-              part_.batch, part_.kv_head, k0 + std::min(n + half * kLanes + lane, count - 1)));
+          keys[lane] = reinterpret_cast<const std::uint8_t*>(
+              a_.k.at(part_.batch, part_.kv_head, k0 + std::min(n + half * kLanes + lane, count - 1)));
         TransposeWords(keys, a_.d, reinterpret_cast<std::uint32_t*>(keys_) + half * kLanes, kTileColumns);
       }
       for (int m = 0; m < rows_; m += kTileRows)

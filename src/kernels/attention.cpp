@@ -19,7 +19,8 @@ HeadsView<T> view_of(Array& x) {
 /// Inputs q, k, v.
 class AttentionPrimitive final : public mx::UnaryPrimitive {
  public:
-  AttentionPrimitive(mx::Stream stream, AttentionSpec spec) : UnaryPrimitive(stream), spec_(std::move(spec)) {}
+  AttentionPrimitive(mx::Stream stream, AttentionSpec spec)
+      : UnaryPrimitive(stream), spec_(std::move(spec)) {}
 
   void eval_cpu(const std::vector<mx::array>& inputs, mx::array& out) override {
     auto& encoder = mx::cpu::get_command_encoder(stream());
@@ -74,8 +75,7 @@ mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, 
   if (!fits) throw std::invalid_argument("attention: the shapes of queries, keys and values do not fit");
   auto shape = q.shape();
   return mx::array(std::move(shape), mx::float32,
-                   std::make_shared<AttentionPrimitive>(cpu_stream(), std::move(spec)),
-                   {q, k, v});
+                   std::make_shared<AttentionPrimitive>(cpu_stream(), std::move(spec)), {q, k, v});
 }
 
 }  // namespace mlx_vision::kernels

@@ -16,9 +16,9 @@ struct AttentionSpec {
 /// Whether attention() serves these queries: float32 on the CPU.
 bool has_attention(const mx::array& q, const mx::array& k);
 
-/// softmax(scale · q kᵀ) v for q `[B, heads, L, d]`, k and v `[B, kv_heads, S, d]` in float32, tile by tile: no
-/// memory beside the result but attend_scratch(d) (attend.h) floats a thread. The result `[B, heads, L, d]`
-/// lies in memory as `[B, L, heads, d]`. Only where has_attention(); whoever needs other devices has
+/// softmax(scale · q kᵀ) v for q `[B, heads, L, d]`, k and v `[B, kv_heads, S, d]` in float32, tile by tile:
+/// no memory beside the result but attend_scratch(d) (attend.h) floats a thread. The result `[B, heads, L,
+/// d]` lies in memory as `[B, L, heads, d]`. Only where has_attention(); whoever needs other devices has
 /// MLX's own fused kernels. @throws std::invalid_argument for shapes that do not fit together
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, AttentionSpec spec);
 

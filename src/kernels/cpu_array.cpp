@@ -17,14 +17,14 @@ mx::array with_contiguous_rows(const mx::array& x, mx::cpu::CommandEncoder& enco
   mx::array copy(x.shape(), x.dtype(), nullptr, {});
   copy.set_data(mx::allocator::malloc(copy.nbytes()));
   encoder.add_temporary(copy);
-  encoder.dispatch([from = x.data<float>(), to = copy.data<float>(), shape = x.shape(),
-                    strides = x.strides()]() mutable {
-    for (int b = 0; b < shape[0]; ++b)
-      for (int h = 0; h < shape[1]; ++h)
-        for (int i = 0; i < shape[2]; ++i)
-          for (int j = 0; j < shape[3]; ++j)
-            *to++ = from[b * strides[0] + h * strides[1] + i * strides[2] + j * strides[3]];
-  });
+  encoder.dispatch(
+      [from = x.data<float>(), to = copy.data<float>(), shape = x.shape(), strides = x.strides()]() mutable {
+        for (int b = 0; b < shape[0]; ++b)
+          for (int h = 0; h < shape[1]; ++h)
+            for (int i = 0; i < shape[2]; ++i)
+              for (int j = 0; j < shape[3]; ++j)
+                *to++ = from[b * strides[0] + h * strides[1] + i * strides[2] + j * strides[3]];
+      });
   return copy;
 }
 

@@ -11,6 +11,11 @@ inline bool is_cpu_float32(const mx::array& x) {
          x.size() > 0;
 }
 
+/// x without gaps, as a node of the graph only where that is not known already (weights mostly are).
+inline mx::array dense_rows(const mx::array& x) {
+  return x.is_available() && x.flags().row_contiguous ? x : mx::contiguous(x);
+}
+
 inline mx::Stream cpu_stream() { return mx::default_stream(mx::Device::cpu); }
 
 /// Memory that lives until what has been dispatched so far, and the next dispatch, are done. Inside eval_cpu.

@@ -72,7 +72,8 @@ HWY_INLINE void AddWords(D d, const std::uint32_t* words, const float* const* x,
                          std::integer_sequence<int, kIndex...>) {
   const auto packed = hn::LoadU(hn::Rebind<std::uint32_t, D>(), words);
   const auto add = [&](auto q, std::size_t index) HWY_ATTR {
-    for (int r = 0; r < kRows; ++r) sums[r] = hn::MulAdd(q, hn::LoadU(d, x[r] + index * std::size_t(kWidth)), sums[r]);
+    for (int r = 0; r < kRows; ++r)
+      sums[r] = hn::MulAdd(q, hn::LoadU(d, x[r] + index * std::size_t(kWidth)), sums[r]);
   };
   (add(ShiftedNumber<kBits, kIndex>(d, packed), kIndex), ...);
 }
@@ -229,7 +230,8 @@ void FewRows(const LinearProduct& p, float* workspace) {
         float out[kRowsAtOnce];
         Rows(in, n, out);
         for (int r = 0; r < in.rows; ++r)
-          p.y[std::size_t(first + r) * std::size_t(w.out) + std::size_t(n)] = out[r] + (p.bias ? p.bias[n] : 0);
+          p.y[std::size_t(first + r) * std::size_t(w.out) + std::size_t(n)] =
+              out[r] + (p.bias ? p.bias[n] : 0);
       }
   });
 }

@@ -97,12 +97,12 @@ bool has_kernel(const mx::array& x, const LinearWeight& w) {
 mx::array own_linear(const mx::array& x, const LinearWeight& w, const std::optional<mx::array>& bias) {
   if (!w.scales && w.data.dtype() != mx::float32 && w.in() % 2 != 0)
     return own_linear(x, {.data = mx::astype(w.data, mx::float32)}, bias);
-  std::vector<mx::array> inputs{mx::contiguous(x), mx::contiguous(w.data)};
+  std::vector<mx::array> inputs{dense_rows(x), dense_rows(w.data)};
   if (w.scales) {
-    inputs.push_back(mx::contiguous(*w.scales));
-    inputs.push_back(mx::contiguous(mx::astype(*w.biases, w.scales->dtype())));
+    inputs.push_back(dense_rows(*w.scales));
+    inputs.push_back(dense_rows(mx::astype(*w.biases, w.scales->dtype())));
   }
-  if (bias) inputs.push_back(mx::contiguous(mx::astype(*bias, mx::float32)));
+  if (bias) inputs.push_back(dense_rows(mx::astype(*bias, mx::float32)));
   auto shape = x.shape();
   shape.back() = w.out();
   return mx::array(std::move(shape), mx::float32,
@@ -125,9 +125,9 @@ mx::array linear(const mx::array& x, const LinearWeight& w, const std::optional<
         mx::dequantize(w.data, *w.scales, w.biases, w.group_size, w.bits, w.mode, std::nullopt, x.dtype());
     return linear(x, {.data = dense}, bias);
   }
-  return plus(mx::quantized_matmul(x, w.data, *w.scales, w.biases, /*transpose=*/true, w.group_size, w.bits,
-                                   w.mode),
-              bias);
+  return plus(
+      mx::quantized_matmul(x, w.data, *w.scales, w.biases, /*transpose=*/true, w.group_size, w.bits, w.mode),
+      bias);
 }
 
 std::size_t linear_workspace(int rows, const LinearWeight& weight) {

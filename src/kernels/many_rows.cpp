@@ -140,20 +140,21 @@ const float kZeros[kTileColumns] = {};
 /// The tiles of one unpacked panel `[depth][kTileColumns]` of outputs from `n` on.
 void PanelTiles(const Block& block, const Part& part, const float* panel, int n, int k0) {
   const LinearProduct& p = block.p;
-  const int depth = std::min(kPanelDepth, p.weight.in - k0), columns = std::min(kTileColumns, p.weight.out - n);
+  const int depth = std::min(kPanelDepth, p.weight.in - k0),
+            columns = std::min(kTileColumns, p.weight.out - n);
   const std::size_t y_stride = std::size_t(p.weight.out);
   for (int m = part.m; m < part.m + part.rows; m += kTileRows) {
     float* y = p.y + std::size_t(block.first + m) * y_stride + n;
     const float* start = p.bias ? p.bias + n : kZeros;
-    const TileArgs args{
-        .a = block.packed + std::size_t(k0) * std::size_t(block.padded()) + std::size_t(m) * std::size_t(depth),
-        .b = panel,
-        .b_stride = kTileColumns,
-        .depth = depth,
-        .init = k0 == 0 ? start : y,
-        .init_stride = k0 == 0 ? 0 : y_stride,
-        .c = y,
-        .c_stride = y_stride};
+    const TileArgs args{.a = block.packed + std::size_t(k0) * std::size_t(block.padded()) +
+                             std::size_t(m) * std::size_t(depth),
+                        .b = panel,
+                        .b_stride = kTileColumns,
+                        .depth = depth,
+                        .init = k0 == 0 ? start : y,
+                        .init_stride = k0 == 0 ? 0 : y_stride,
+                        .c = y,
+                        .c_stride = y_stride};
     const int rows = std::min(kTileRows, block.rows - m);
     if (columns == kTileColumns)
       Tile(args, rows);

@@ -41,8 +41,8 @@ bool has_kernel(const mx::array& x, const mx::array& weight) {
 }
 
 mx::array own_norm(const mx::array& x, std::vector<mx::array> parameters, float eps) {
-  std::vector<mx::array> inputs{mx::contiguous(x)};
-  for (const mx::array& p : parameters) inputs.push_back(mx::contiguous(p));
+  std::vector<mx::array> inputs{dense_rows(x)};
+  for (const mx::array& p : parameters) inputs.push_back(dense_rows(p));
   return mx::array(x.shape(), x.dtype(), std::make_shared<NormPrimitive>(cpu_stream(), eps),
                    std::move(inputs));
 }

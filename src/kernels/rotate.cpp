@@ -48,10 +48,10 @@ bool fits(const mx::array& x, const mx::array& table) {
 }  // namespace
 
 mx::array rotate_half_pairs(const mx::array& x, const mx::array& cos, const mx::array& sin) {
-  if (is_cpu_float32(x) && x.ndim() == 4 && x.shape(3) % 2 == 0 && fits(x, cos) && sin.shape() == cos.shape() &&
-      sin.dtype() == cos.dtype())
+  if (is_cpu_float32(x) && x.ndim() == 4 && x.shape(3) % 2 == 0 && fits(x, cos) &&
+      sin.shape() == cos.shape() && sin.dtype() == cos.dtype())
     return mx::array(x.shape(), x.dtype(), std::make_shared<RotatePrimitive>(cpu_stream()),
-                     {x, mx::contiguous(cos), mx::contiguous(sin)});
+                     {x, dense_rows(cos), dense_rows(sin)});
   const auto halves = mx::split(x, 2, -1);
   const auto rotated = mx::concatenate({mx::negative(halves[1]), halves[0]}, -1);
   return x * cos + rotated * sin;

@@ -10,10 +10,9 @@
 // This file is compiled once for each instruction set; the one in use is chosen when it first runs.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/rowwise.cpp"
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
-
-#include <hwy/contrib/math/math-inl.h>
 
 #include "kernels/widen-inl.h"
 
@@ -43,7 +42,8 @@ HWY_INLINE hn::Vec<D> Erf(D d, hn::Vec<D> x) {
   const auto square = hn::Mul(x, x);
   auto over = hn::Set(d, kOver[0]), under = hn::Set(d, kUnder[0]);
   for (std::size_t i = 1; i < std::size(kOver); ++i) over = hn::MulAdd(over, square, hn::Set(d, kOver[i]));
-  for (std::size_t i = 1; i < std::size(kUnder); ++i) under = hn::MulAdd(under, square, hn::Set(d, kUnder[i]));
+  for (std::size_t i = 1; i < std::size(kUnder); ++i)
+    under = hn::MulAdd(under, square, hn::Set(d, kUnder[i]));
   return hn::Div(hn::Mul(x, over), under);
 }
 
@@ -95,8 +95,7 @@ HWY_INLINE float SumRow(int width, const Step& step) {
 void NormRow(const NormRows& n, const float* x, float* y) {
   const float size = float(n.width);
   float mean = 0;
-  if (n.bias)
-    mean = SumRow(n.width, [&](auto d, int i) HWY_ATTR { return hn::LoadU(d, x + i); }) / size;
+  if (n.bias) mean = SumRow(n.width, [&](auto d, int i) HWY_ATTR { return hn::LoadU(d, x + i); }) / size;
   const float square = SumRow(n.width, [&](auto d, int i) HWY_ATTR {
     const auto centred = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean));
     return hn::Mul(centred, centred);

@@ -1,4 +1,5 @@
-// Vectors and the widening of stored elements: compiled once for each instruction set by the files that include it.
+// Vectors and the widening of stored elements: compiled once for each instruction set by the files that
+// include it.
 #if defined(MLX_VISION_KERNELS_WIDEN_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef MLX_VISION_KERNELS_WIDEN_INL_H
 #undef MLX_VISION_KERNELS_WIDEN_INL_H

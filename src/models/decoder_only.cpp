@@ -67,7 +67,7 @@ mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int 
 }
 
 nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int count,
-                                                  mx::Dtype dtype) const {
+                                                 mx::Dtype dtype) const {
   return decoder_.rope().table_from_offsets(std::vector<int>{begin}, count, dtype);
 }
 

@@ -105,7 +105,8 @@ Rope::Table Rope::table_from_offsets(std::span<const int> begin, int length, mx:
           sin.push_back(std::sin(angle));
         }
   const mx::Shape shape{int(begin.size()), 1, length, spec_.head_dim};
-  return {.cos = mx::array(cos.begin(), shape, mx::float32), .sin = mx::array(sin.begin(), shape, mx::float32)};
+  return {.cos = mx::array(cos.begin(), shape, mx::float32),
+          .sin = mx::array(sin.begin(), shape, mx::float32)};
 }
 
 Rope::Table Rope::table_from_axes(const mx::array& positions, mx::Dtype dtype) const {

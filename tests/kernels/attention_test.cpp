@@ -28,8 +28,9 @@ struct Case {
   int batch, heads, kv_heads, queries, keys, d;
 };
 
-// Grouped heads, head sizes off every vector width, lengths off every tile, one query, more keys than queries.
-constexpr Case kCases[] = {{1, 4, 2, 33, 50, 24},  {2, 3, 3, 1, 300, 16},  {1, 12, 2, 70, 70, 128},
+// Grouped heads, head sizes off every vector width, lengths off every tile, one query, more keys than
+// queries.
+constexpr Case kCases[] = {{1, 4, 2, 33, 50, 24},   {2, 3, 3, 1, 300, 16},  {1, 12, 2, 70, 70, 128},
                            {1, 2, 1, 260, 260, 80}, {1, 9, 3, 5, 1000, 64}, {2, 2, 2, 17, 17, 7},
                            {1, 6, 1, 1, 2000, 72}};
 

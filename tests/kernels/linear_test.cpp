@@ -15,7 +15,8 @@ using namespace mlx_vision::kernels;
 namespace {
 
 mx::array noise(const mx::Shape& shape, int seed, mx::Dtype dtype = mx::float32) {
-  return mx::astype(mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(std::uint64_t(seed))), dtype);
+  return mx::astype(mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(std::uint64_t(seed))),
+                    dtype);
 }
 
 float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
@@ -134,7 +135,8 @@ TEST_CASE("other types and modes go MLX's way and agree with it") {
   const auto x = noise({9, 64}, 1);
   const auto parts = mx::quantize(noise({32, 64}, 2), 32, 4, "mxfp4");
   const LinearWeight fp4{.data = parts[0], .scales = parts[1], .group_size = 32, .bits = 4, .mode = "mxfp4"};
-  const auto weights = mx::dequantize(parts[0], parts[1], std::nullopt, 32, 4, "mxfp4", std::nullopt, mx::float32);
+  const auto weights =
+      mx::dequantize(parts[0], parts[1], std::nullopt, 32, 4, "mxfp4", std::nullopt, mx::float32);
   CHECK(difference(linear(x, fp4), mx::matmul(x, mx::transpose(weights))) < 1e-3f);
   const LinearWeight w{.data = noise({32, 64}, 2, mx::bfloat16)};
   CHECK(linear(mx::astype(x, mx::bfloat16), w).dtype() == mx::bfloat16);

@@ -34,7 +34,9 @@ TEST_CASE("splitting queries changes nothing, for every mask, grouped heads and 
 }
 
 TEST_CASE("splitting queries changes nothing where MLX's own operations serve") {
-  const auto half = [](const mx::array& x) { return mx::astype(x, mx::float16); };  // no kernel of ours takes it
+  const auto half = [](const mx::array& x) {
+    return mx::astype(x, mx::float16);
+  };  // no kernel of ours takes it
   const auto q = half(noise({1, 4, 33, 24}, 1)), k = half(noise({1, 2, 50, 24}, 2)),
              v = half(noise({1, 2, 50, 24}, 3));
   for (const Mask mask : {Mask::none, Mask::causal}) {
