@@ -83,7 +83,7 @@ std::optional<std::string> configured_type(const std::filesystem::path& folder,
   const auto file = folder / "config.json";
   if (!std::filesystem::exists(file, error)) return std::nullopt;
   try {
-    const auto type = core::ConfigReader::from_file(file).find<std::string>("model_type");
+    auto type = core::ConfigReader::from_file(file).find<std::string>("model_type");
     if (!type) warnings.push_back(file.string() + ": holds no model_type");
     return type;
   } catch (const ConfigError& e) {

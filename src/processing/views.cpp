@@ -69,8 +69,8 @@ void place_tiles(std::vector<View>& views, std::size_t first, const TileLayout& 
   for (int i = 0; i < layout.grid.rows * layout.grid.cols; ++i) {
     View& view = views.at(first + std::size_t(i));
     if (views.size() > 1) name_tile(view, i, layout.grid.cols);
-    const auto x = float(i % layout.grid.cols * layout.tile.width);
-    const auto y = float(i / layout.grid.cols * layout.tile.height);
+    const int row = i / layout.grid.cols, column = i % layout.grid.cols;
+    const auto x = float(column * layout.tile.width), y = float(row * layout.tile.height);
     view.source = source_box({.left = x,
                               .top = y,
                               .right = x + float(view.image.width()),
