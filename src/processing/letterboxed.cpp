@@ -2,8 +2,8 @@
 
 #include "media/geometry.h"
 #include "media/normalize.h"
-#include "mlx_vision/error.h"
 #include "processing/arrays.h"
+#include "processing/pixel_config.h"
 #include "processing/views.h"
 
 namespace mlx_vision::processing {
@@ -52,10 +52,7 @@ class Letterboxed final : public ImageProcessor {
 }  // namespace
 
 std::unique_ptr<ImageProcessor> make_letterboxed(const VisionConfig& row, const ImageLimits& limits) {
-  if (limits.min_pixels || limits.max_pixels)
-    throw RequestError(
-        "image limits: this model type takes pictures of one size, min_pixels and max_pixels have no meaning "
-        "here; leave them out");
+  refuse_limits(limits, "this model type takes pictures of one size");
   return std::make_unique<Letterboxed>(row);
 }
 
