@@ -21,9 +21,9 @@ ALLOWED = {
     "nn": "core weights kernels mlx",
     "backbones": "core weights nn mlx",
     "processing": "core media text",
-    "models": "core weights nn backbones processing mlx",
+    "models": "core weights nn backbones processing memory mlx",
     "engine": "core nn models processing text memory mlx",
-    "api": "core engine",
+    "api": "core engine memory",
     "server": "core",
     "cli": "core",
 }

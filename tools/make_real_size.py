@@ -4,6 +4,7 @@
     make_real_size.py qwen2_vl_2b OUT --bits 4        shape of mlx-community/Qwen2-VL-2B-Instruct-4bit
     make_real_size.py qwen2_5_vl_3b OUT --bits 4
     make_real_size.py smolvlm_256m OUT                bfloat16
+    make_real_size.py qwen2_vl_2b OUT --bits 4 --vision-layers 2 --text-layers 4      the same widths, less depth
 
 Names and layout are mlx-vlm's, with the language part quantised (affine, groups of 64) and the vision part in bfloat16, as its converter
 does. Packed weights are random bits with a small scale. The tokenizer has the released vocabulary's size and special ids; ordinary text
@@ -26,8 +27,9 @@ POOL = 1_000_003  # values drawn once and repeated; prime, so that no two rows a
 class Checkpoint:
     """Collects tensors by name and shape and writes them one after the other, so that memory stays small."""
 
-    def __init__(self, bits: int):
+    def __init__(self, bits: int, text_layers: int | None = None, vision_layers: int | None = None):
         self.bits = bits
+        self.text_layers, self.vision_layers = text_layers, vision_layers  # in place of the model's own
         self.tensors: list[tuple[str, str, tuple[int, ...], float, float]] = []  # name, type, shape, mean, deviation
 
     def dense(self, name: str, *shape: int, mean: float = 0.0, std: float | None = None):
@@ -128,9 +130,9 @@ def qwen_side_files(architecture: str, model_type: str, vision: dict, **text) ->
 
 
 def qwen2_vl_2b(c: Checkpoint) -> dict[str, dict]:
-    vision = {"depth": 32, "embed_dim": 1280, "mlp_ratio": 4, "num_heads": 16, "hidden_size": 1536}
+    vision = {"depth": c.vision_layers or 32, "embed_dim": 1280, "mlp_ratio": 4, "num_heads": 16, "hidden_size": 1536}
     files = qwen_side_files("Qwen2VL", "qwen2_vl", vision, hidden_size=1536, intermediate_size=8960, num_attention_heads=12,
-                            num_hidden_layers=28, max_window_layers=28)
+                            num_hidden_layers=c.text_layers or 28, max_window_layers=28)
     decoder(c, "language_model.model.", None, files["config.json"], qkv_bias=True)
     width = vision["embed_dim"]
     c.dense("vision_tower.patch_embed.proj.weight", width, 2, 14, 14, 3)
@@ -147,10 +149,12 @@ def qwen2_vl_2b(c: Checkpoint) -> dict[str, dict]:
 
 
 def qwen2_5_vl_3b(c: Checkpoint) -> dict[str, dict]:
-    vision = {"depth": 32, "hidden_act": "silu", "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 2048,
-              "window_size": 112, "fullatt_block_indexes": [7, 15, 23, 31], "tokens_per_second": 2}
+    depth = c.vision_layers or 32
+    full = [i for i in (7, 15, 23, 31) if i < depth] or [depth - 1]
+    vision = {"depth": depth, "hidden_act": "silu", "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16,
+              "out_hidden_size": 2048, "window_size": 112, "fullatt_block_indexes": full, "tokens_per_second": 2}
     files = qwen_side_files("Qwen2_5_VL", "qwen2_5_vl", vision, hidden_size=2048, intermediate_size=11008, num_attention_heads=16,
-                            num_hidden_layers=36, max_window_layers=70, max_position_embeddings=128000)
+                            num_hidden_layers=c.text_layers or 36, max_window_layers=70, max_position_embeddings=128000)
     decoder(c, "language_model.model.", None, files["config.json"], qkv_bias=True)
     width, inner = vision["hidden_size"], vision["intermediate_size"]
     c.dense("vision_tower.patch_embed.proj.weight", width, 2, 14, 14, 3)
@@ -179,11 +183,11 @@ def smolvlm_256m(c: Checkpoint) -> dict[str, dict]:
     tokens = {0: "<|endoftext|>", 1: "<|im_start|>", 2: "<|im_end|>", 49152: "<global-img>"}
     tokens |= {49153 + i: t for i, t in enumerate(rows)}
     tokens |= {49189: "<fake_token_around_image>", 49190: "<image>", 49279: "<end_of_utterance>"}
-    text = {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_hidden_layers": 30,
+    text = {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_attention_heads": 9, "num_hidden_layers": c.text_layers or 30,
             "num_key_value_heads": 3, "head_dim": 64, "hidden_act": "silu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-05,
             "rope_theta": 100000, "rope_interleaved": False, "tie_word_embeddings": False, "vocab_size": 49280}
     vision = {"model_type": "idefics3", "hidden_size": 768, "image_size": 512, "intermediate_size": 3072, "num_attention_heads": 12,
-              "num_hidden_layers": 12, "patch_size": 16, "num_channels": 3, "layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh",
+              "num_hidden_layers": c.vision_layers or 12, "patch_size": 16, "num_channels": 3, "layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh",
               "max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}, "tie_word_embeddings": False}
     config = {"architectures": ["Idefics3ForConditionalGeneration"], "model_type": "idefics3", "image_token_id": 49190, "pad_token_id": 2,
               "eos_token_id": 49279, "scale_factor": 4, "text_config": text, "tie_word_embeddings": False, "use_cache": True,
@@ -262,9 +266,11 @@ def main() -> None:
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("out", type=Path, help="folder to write; made if absent")
     parser.add_argument("--bits", type=int, choices=(4, 8, 16), default=16, help="of the language part; 16 = bfloat16, not quantised")
+    parser.add_argument("--text-layers", type=int, help="of the language model, in place of the model's own number")
+    parser.add_argument("--vision-layers", type=int, help="of the image encoder")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    weights = Checkpoint(args.bits)
+    weights = Checkpoint(args.bits, args.text_layers, args.vision_layers)
     files = MODELS[args.model](weights)
     files["config.json"]["torch_dtype"] = "bfloat16"
     if args.bits < 16:

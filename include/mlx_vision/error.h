@@ -77,6 +77,12 @@ class MLX_VISION_API CapacityError : public Error {
   std::uint64_t needed_, available_;
 };
 
+/// Pictures that are more than the device holds in one array; see check_memory_requirements().
+class MLX_VISION_API MemoryError : public CapacityError {
+ public:
+  using CapacityError::CapacityError;
+};
+
 /// MLX failed during a step; holds MLX's own text.
 class MLX_VISION_API EngineError : public Error {
  public:

@@ -26,8 +26,10 @@ struct Timings {
 };
 
 struct MemoryUse {
-  std::uint64_t planned_peak_bytes = 0;  ///< what was reckoned before the work; 0 = not planned
+  /// High-water mark reckoned before the work, for the same requests as peak_bytes.
+  std::uint64_t planned_peak_bytes = 0;
   std::uint64_t peak_bytes = 0;  ///< high-water mark of MLX's allocator since work began after an idle moment
+  std::vector<std::string> adjustments;  ///< what was changed to make the request fit, in words
 };
 
 /// Everything about one finished answer.

@@ -44,7 +44,20 @@ struct ImageInfo {
   int width = 0;     ///< as stored, before orientation
   int height = 0;
   int orientation = 1;  ///< EXIF value, 1..8
+
+  /// Width and height once it is turned as its orientation says.
+  std::pair<int, int> seen_size() const {
+    return orientation >= 5 ? std::pair(height, width) : std::pair(width, height);
+  }
 };
+
+/// What an image file says of itself; decodes no pixel, so that damage behind the header goes unnoticed.
+/// @throws MediaError as Image::from_file does for headers and limits.
+MLX_VISION_API ImageInfo read_image_info(const std::filesystem::path& path,
+                                         const DecodeOptions& options = {});
+/// The same for a file in memory. `name` appears in errors.
+MLX_VISION_API ImageInfo read_image_info(std::span<const std::byte> bytes, const DecodeOptions& options = {},
+                                         const std::string& name = "image");
 
 enum class PixelFormat { rgb, rgba, gray };
 
@@ -120,6 +133,9 @@ class MLX_VISION_API Image {
   std::span<const std::uint8_t> pixels() const { return pixels_ ? *pixels_ : decoded(); }
   const std::uint8_t* row(int y) const { return pixels().data() + std::size_t(y) * width_ * 3; }
   const ImageInfo& info() const { return *info_; }
+  /// Pixels of the frame that this image and its copies may still come to hold, at 3 bytes each; 0 when they
+  /// hold it.
+  std::uint64_t undecoded_pixels() const;
 
   /// @throws MediaError if a side is below 1 or the box lies outside the image.
   Image resized(int width, int height, Filter filter, ResampleRule rule = ResampleRule::pillow13,

@@ -6,6 +6,7 @@
 #include "mlx_vision/events.h"
 #include "mlx_vision/image.h"
 #include "mlx_vision/inspect.h"
+#include "mlx_vision/memory.h"
 #include "mlx_vision/options.h"
 #include "mlx_vision/preprocess.h"
 #include "mlx_vision/runtime.h"

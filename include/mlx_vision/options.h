@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace mlx_vision {
@@ -46,8 +47,13 @@ using ProgressCallback = std::function<void(const Progress&)>;
 
 struct LoadOptions {
   std::optional<std::int64_t> min_pixels, max_pixels;  ///< of one prepared image; overrides the checkpoint's
-  int prefill_step_size = 2048;                        ///< prompt tokens per prefill chunk
-  std::uint64_t attention_bytes = 1ull << 30;          ///< most bytes of scores one attention holds at a time
+  /// Every picture is first fitted into this width and height, then prepared as ever.
+  std::optional<std::pair<int, int>> resize_shape;
+  int prefill_step_size = 2048;                ///< prompt tokens per prefill chunk
+  std::uint64_t attention_bytes = 1ull << 30;  ///< most bytes of scores one attention holds at a time
+  /// Most bytes that the process may take: a smaller machine than there is. Absent = what the machine and its
+  /// control groups allow.
+  std::optional<std::uint64_t> memory_limit;
   bool float32 =
       false;  ///< compute in float32 whatever the weights are stored in; on the CPU it is always so
   ProgressCallback progress;  ///< called on the engine thread

@@ -1,5 +1,6 @@
 #include "mlx_vision/preprocess.h"
 
+#include "api/out_of_memory.h"
 #include "engine/checkpoint.h"
 #include "engine/image_preparation.h"
 
@@ -7,37 +8,40 @@ namespace mlx_vision {
 
 Preprocessed preprocess(const std::filesystem::path& model, const std::vector<Image>& images,
                         const LoadOptions& options) {
-  return engine::prepare_images(*engine::open_processor(model, options), images);
+  return with_memory([&] { return engine::prepare_images(*engine::open_processor(model, options), images); });
 }
 
 Preprocessed preprocess(const ModelType& family, const std::vector<Image>& images,
                         const LoadOptions& options) {
-  return engine::prepare_images(*engine::open_processor(family, options), images);
+  return with_memory(
+      [&] { return engine::prepare_images(*engine::open_processor(family, options), images); });
 }
 
 Preprocessed preprocess(const VisionConfig& row, const std::vector<Image>& images,
                         const LoadOptions& options) {
-  return engine::prepare_images(*engine::open_processor(row, options), images);
+  return with_memory([&] { return engine::prepare_images(*engine::open_processor(row, options), images); });
 }
 
 std::vector<Seen> see(const std::filesystem::path& model, const std::vector<Image>& images,
                       const LoadOptions& options) {
-  return engine::see_images(*engine::open_processor(model, options), images);
+  return with_memory([&] { return engine::see_images(*engine::open_processor(model, options), images); });
 }
 
 std::vector<Seen> see(const ModelType& family, const std::vector<Image>& images, const LoadOptions& options) {
-  return engine::see_images(*engine::open_processor(family, options), images);
+  return with_memory([&] { return engine::see_images(*engine::open_processor(family, options), images); });
 }
 
 std::vector<Seen> see(const VisionConfig& row, const std::vector<Image>& images, const LoadOptions& options) {
-  return engine::see_images(*engine::open_processor(row, options), images);
+  return with_memory([&] { return engine::see_images(*engine::open_processor(row, options), images); });
 }
 
 Rendered render(const std::filesystem::path& model, const Chat& chat, const LoadOptions& options,
                 std::optional<bool> enable_thinking) {
-  auto prompt = engine::open_frontend(model, options).prompts.build(chat, enable_thinking);
+  const auto prompts = engine::open_frontend(model, options).prompts;
+  auto prompt = prompts.outline(prompts.render(chat, enable_thinking),
+                                processing::sizes_of(processing::images_of(chat)));
   Rendered out{.prompt = std::move(prompt.text), .input_ids = std::move(prompt.ids), .image_tokens = {}};
-  for (const auto& image : prompt.images) out.image_tokens.push_back(image.tokens);
+  for (const auto& image : prompt.sizes) out.image_tokens.push_back(image.tokens);
   return out;
 }
 

@@ -4,8 +4,12 @@
 #include <future>
 #include <utility>
 
+#include "api/out_of_memory.h"
 #include "engine/checkpoint.h"
+#include "engine/device.h"
 #include "engine/engine.h"
+#include "engine/memory_plan.h"
+#include "memory/fit.h"
 
 namespace mlx_vision {
 
@@ -40,7 +44,16 @@ std::uint64_t count_images(const Request& request) {
 struct Runtime::Impl {
   engine::Frontend frontend;
   std::unique_ptr<engine::Engine> engine;
+  memory::ModelShape shape;
+  LoadOptions options;
   double load_s = 0;
+
+  memory::MemoryPlan plan(const engine::Prompt& outline, int max_tokens) const {
+    return engine::plan_or_refuse(frontend, outline, max_tokens,
+                                  {.model = shape,
+                                   .wanted = engine::settings_of(options),
+                                   .available = engine::memory_capacity(options.memory_limit)});
+  }
 };
 
 Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -54,17 +67,26 @@ Runtime Runtime::load(const std::filesystem::path& model, const LoadOptions& opt
   // A large vocabulary takes a second to read: meanwhile the weights are on their way.
   auto frontend = std::async(std::launch::async, engine::open_frontend, model, options);
   std::unique_ptr<engine::Engine> engine;
+  memory::ModelShape shape;
   std::exception_ptr failure;
   try {
     engine::EngineLimits limits;
     limits.plan.prefill_step = options.prefill_step_size;
-    engine = std::make_unique<engine::Engine>([&] { return engine::load_model(model, options); }, limits);
+    limits.memory = [limit = options.memory_limit] { return engine::memory_capacity(limit); };
+    const auto build = [&] {
+      engine::LoadedModel loaded = engine::load_model(model, options);
+      shape = loaded.shape;
+      return std::move(loaded.model);
+    };
+    engine = std::make_unique<engine::Engine>(build, limits);
   } catch (...) {
     failure = std::current_exception();
   }
-  engine::Frontend opened = frontend.get();  // if both failed, a wrong configuration is the cause to name
+  engine::Frontend opened = with_memory(
+      [&] { return frontend.get(); });  // if both failed, a wrong configuration is the cause to name
   if (failure) std::rethrow_exception(failure);
-  return Runtime(std::make_unique<Impl>(Impl{std::move(opened), std::move(engine), seconds_since(begin)}));
+  return Runtime(std::make_unique<Impl>(
+      Impl{std::move(opened), std::move(engine), shape, options, seconds_since(begin)}));
 }
 
 const std::string& Runtime::model_type() const { return impl_->frontend.model_type; }
@@ -77,7 +99,14 @@ Result Runtime::generate(const Request& request, const TextCallback& on_text) {
   const auto begin = Clock::now();
   const std::uint64_t images = count_images(request);
   report(request.progress, 0, images);
-  engine::Prompt prompt = frontend.prompt(request);
+  memory::MemoryPlan plan;
+  engine::Prompt prompt = with_memory([&] {
+    engine::Prompt out = frontend.outline(request);
+    plan = impl_->plan(out, frontend.room(out, request.options.max_tokens));
+    frontend.prepare(out, request);
+    return out;
+  });
+  result.memory.adjustments = memory::changes(engine::settings_of(impl_->options), plan.settings);
   report(request.progress, images, images);
   result.timings.preprocess_s = seconds_since(begin);
   result.prompt = prompt.text;
@@ -85,6 +114,7 @@ Result Runtime::generate(const Request& request, const TextCallback& on_text) {
   for (const auto& image : prompt.images) result.image_tokens.push_back(image.tokens);
 
   engine::Job job = frontend.job(std::move(prompt), request, impl_->engine->vocab());
+  job.plan = plan;
   job.on_text = on_text;
   engine::Outcome outcome = impl_->engine->run(std::move(job));
 
@@ -100,6 +130,7 @@ Result Runtime::generate(const Request& request, const TextCallback& on_text) {
   result.timings.decode_s = outcome.decode_s;
   result.timings.prompt_tps = outcome.prompt_tps;
   result.timings.generation_tps = outcome.generation_tps;
+  result.memory.planned_peak_bytes = outcome.planned_bytes;
   result.memory.peak_bytes = outcome.peak_bytes;
   result.first_logits = std::move(outcome.first_logits);
   result.image_features = std::move(outcome.image_features);

@@ -88,8 +88,8 @@ QwenVit::Block::Block(const nn::Weights& w, const QwenVitSpec& s)
                                               {s.hidden, s.mlp_hidden, s.activation}))),
       heads(s.heads) {}
 
-mx::array QwenVit::Block::operator()(const mx::array& x, const Rotation& rotation,
-                                     std::span<const int> ends) const {
+mx::array QwenVit::Block::attend(const mx::array& x, const Rotation& rotation,
+                                 std::span<const int> ends) const {
   const auto parts = mx::split(qkv(apply(norm1, x)), 3, -1);
   const auto rotate = [&](const mx::array& y) {
     return mx::astype(nn::rotate_half_pairs(nn::split_heads(y, heads), rotation.cos, rotation.sin),
@@ -99,7 +99,13 @@ mx::array QwenVit::Block::operator()(const mx::array& x, const Rotation& rotatio
   const float scale = 1 / std::sqrt(float(head_dim));
   const auto y =
       nn::block_attention(rotate(parts[0]), rotate(parts[1]), nn::split_heads(parts[2], heads), scale, ends);
-  const auto h = x + proj(nn::merge_heads(y));
+  return x + proj(nn::merge_heads(y));
+}
+
+mx::array QwenVit::Block::operator()(const mx::array& x, const Rotation& rotation,
+                                     std::span<const int> ends) const {
+  const auto h = attend(x, rotation, ends);
+  nn::settle(h);
   const auto n = apply(norm2, h);
   return h + std::visit([&](const auto& m) { return m(n); }, mlp);
 }
@@ -159,8 +165,11 @@ mx::array QwenVit::operator()(const mx::array& patches, const PatchGrid& grid) c
   const auto both = mx::concatenate({theta, theta}, -1);
   const Rotation rotation{mx::cos(both), mx::sin(both)};
   h = mx::expand_dims(h, 0);
-  for (int i = 0; i < spec_.layers; ++i)
+  nn::settle(h);
+  for (int i = 0; i < spec_.layers; ++i) {
     h = blocks_[i](h, rotation, order && !spec_.full_blocks.contains(i) ? windows : whole);
+    nn::settle(h);
+  }
   h = merge(mx::squeeze(h, 0));
   return order ? mx::take(h, mx::argsort(*order, 0), 0) : h;
 }

@@ -50,6 +50,7 @@ class QwenVit {
   struct Block {
     Block(const nn::Weights& w, const QwenVitSpec& s);
     mx::array operator()(const mx::array& x, const Rotation& rotation, std::span<const int> ends) const;
+    mx::array attend(const mx::array& x, const Rotation& rotation, std::span<const int> ends) const;
     Norm norm1, norm2;
     nn::Linear qkv, proj;
     std::variant<nn::Mlp, nn::SwiGlu> mlp;

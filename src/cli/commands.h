@@ -20,6 +20,7 @@ void add_decode(CLI::App& app, Action& action);
 void add_see(CLI::App& app, Action& action);
 void add_preprocess(CLI::App& app, Action& action);
 void add_render(CLI::App& app, Action& action);
+void add_plan(CLI::App& app, Action& action);
 void add_doctor(CLI::App& app, Action& action);
 void add_models(CLI::App& app, Action& action);
 void add_detect(CLI::App& app, Action& action);

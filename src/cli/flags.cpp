@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "mlx_vision/error.h"
@@ -30,6 +31,10 @@ void add_pixel_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::PositiveNumber);
   app.add_option("--max-pixels", flags.max_pixels, "Most pixels of a prepared image")
       ->check(CLI::PositiveNumber);
+  app.add_option("--resize-shape", flags.resize_shape,
+                 "Fit every image into this width and height (or this square) before it is prepared")
+      ->expected(1, 2)
+      ->check(CLI::Range(1, 65535));
 }
 
 }  // namespace
@@ -74,6 +79,42 @@ void add_compute_flags(CLI::App& app, ModelFlags& flags) {
       ->capture_default_str();
   app.add_flag("--float32", flags.float32,
                "Compute in float32 whatever the weights are stored in; the CPU always does");
+  app.add_option("--memory-limit", flags.memory_limit,
+                 "Most memory that the process may take, such as 8GB; default: what the machine has")
+      ->check([](const std::string& text) {
+        return parse_bytes(text) ? std::string() : "expected a size such as 8GB or 512MiB, got " + text;
+      });
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    double bytes;
+  };
+  static constexpr Unit kUnits[] = {{"", 1},
+                                    {"B", 1},
+                                    {"kB", 1e3},
+                                    {"KB", 1e3},
+                                    {"MB", 1e6},
+                                    {"GB", 1e9},
+                                    {"TB", 1e12},
+                                    {"KiB", 1024.0},
+                                    {"K", 1e3},
+                                    {"M", 1e6},
+                                    {"G", 1e9},
+                                    {"MiB", 1048576.0},
+                                    {"GiB", 1073741824.0},
+                                    {"TiB", 1099511627776.0}};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  std::string_view unit = text.substr(std::size_t(end - text.data()));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  const auto* found =
+      std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& u) { return u.name == unit; });
+  if (error != std::errc() || found == std::end(kUnits)) return std::nullopt;
+  const double bytes = value * found->bytes;
+  if (!(bytes >= 1 && bytes < 1e18)) return std::nullopt;
+  return std::uint64_t(bytes);
 }
 
 LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
@@ -82,6 +123,9 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
   options.max_pixels = flags.max_pixels;
   options.prefill_step_size = flags.prefill_step_size;
   options.float32 = flags.float32;
+  if (!flags.resize_shape.empty())
+    options.resize_shape = {flags.resize_shape.front(), flags.resize_shape.back()};
+  if (flags.memory_limit) options.memory_limit = parse_bytes(*flags.memory_limit);
   options.progress = std::move(progress);
   return options;
 }

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mlx_vision/options.h"
@@ -23,6 +24,8 @@ struct ModelFlags {
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
   bool float32 = false;
+  std::vector<int> resize_shape;  ///< width and height, or one number for both
+  std::optional<std::string> memory_limit;
 };
 
 /// One of the four ways to say what to answer, and what goes with it.
@@ -38,15 +41,15 @@ struct SamplingFlags {
   std::vector<std::string> logit_bias;  ///< "ID=VALUE"
 };
 
-/// --model, --min-pixels, --max-pixels
+/// --model, --min-pixels, --max-pixels, --resize-shape
 void add_model_flags(CLI::App& app, ModelFlags& flags);
-/// --model or --model-type, --min-pixels, --max-pixels
+/// --model or --model-type, --vision-config, --min-pixels, --max-pixels, --resize-shape
 void add_processor_flags(CLI::App& app, ModelFlags& flags);
 /// @throws RequestError for --model beside --model-type, --vision-config without the latter.
 void check_processor_flags(const ModelFlags& flags);
 /// The row that --vision-config gives for --model-type, if it does. @throws ConfigError
 std::optional<VisionConfig> row_from_file(const ModelFlags& flags);
-/// --prefill-step-size, --float32
+/// --prefill-step-size, --float32, --memory-limit
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking
 void add_context_flags(CLI::App& app, PromptFlags& flags);
@@ -55,6 +58,9 @@ void add_prompt_flags(CLI::App& app, PromptFlags& flags);
 /// --raw-prompt, --input-ids
 void add_raw_prompt_flags(CLI::App& app, PromptFlags& flags);
 void add_sampling_flags(CLI::App& app, SamplingFlags& flags);
+
+/// "8GB", "512 MiB", "1.5e9": decimal and binary units, without one bytes. nullopt = not a size.
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 /// What Runtime::load and its like take.
 LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress = {});

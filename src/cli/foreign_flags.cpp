@@ -50,7 +50,6 @@ constexpr ForeignFlag kRefused[] = {
     {"--video-num-frames", kVideo},
     {"--video-min-frames", kVideo},
     {"--video-max-frames", kVideo},
-    {"--resize-shape", "use --min-pixels and --max-pixels"},
     {"--max-denoising-steps", kDiffusion},
     {"--block-length", kDiffusion},
     {"--num-to-transfer", kDiffusion},

@@ -87,21 +87,52 @@ ImageLocation locate_image(const std::string& source, const std::string& place) 
   return std::filesystem::path(source);
 }
 
-ImagePart load_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
-                     const DecodeOptions& options) {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+// `read` takes the bytes of a data: URI, whose name is the place, or a path.
+template <class Read>
+auto read_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
+                const Read& read) {
   auto location = locate_image(source, place);
-  if (auto* bytes = std::get_if<std::vector<std::byte>>(&location))
-    return {Image::open_bytes(std::move(*bytes), options, place), place};
+  if (auto* bytes = std::get_if<Bytes>(&location)) return read(std::move(*bytes));
   auto path = std::get<std::filesystem::path>(location);
   std::error_code ignored;
   if (!folder.empty() && path.is_relative() && std::filesystem::exists(folder / path, ignored))
     path = folder / path;
   try {
-    return {Image::open(path, options), path.string()};
+    return read(path);
   } catch (const MediaError& e) {
     std::string text = place;
     throw MediaError(text.append(": ").append(e.what()));
   }
+}
+
+}  // namespace
+
+ImagePart load_image(const std::string& source, const std::string& place, const std::filesystem::path& folder,
+                     const DecodeOptions& options) {
+  struct Read {
+    const std::string& place;
+    const DecodeOptions& options;
+    ImagePart operator()(Bytes bytes) const {
+      return {Image::open_bytes(std::move(bytes), options, place), place};
+    }
+    ImagePart operator()(const std::filesystem::path& path) const {
+      return {Image::open(path, options), path.string()};
+    }
+  };
+  return read_image(source, place, folder, Read{place, options});
+}
+
+ImageInfo probe_image(const std::string& source, const std::string& place) {
+  struct Read {
+    const std::string& place;
+    ImageInfo operator()(const Bytes& bytes) const { return read_image_info(bytes, {}, place); }
+    ImageInfo operator()(const std::filesystem::path& path) const { return read_image_info(path); }
+  };
+  return read_image(source, place, {}, Read{place});
 }
 
 std::string shown_source(const std::string& source) {

@@ -25,4 +25,7 @@ ImagePart load_image(const std::string& source, const std::string& place,
 /// The source for people: without the data of a data: URI.
 std::string shown_source(const std::string& source);
 
+/// What its header says. @throws as load_image
+ImageInfo probe_image(const std::string& source, const std::string& place);
+
 }  // namespace mlx_vision::cli

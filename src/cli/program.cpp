@@ -42,6 +42,7 @@ std::unique_ptr<CLI::App> make_app(Action& action) {
   add_see(*app, action);
   add_preprocess(*app, action);
   add_render(*app, action);
+  add_plan(*app, action);
   add_models(*app, action);
   add_detect(*app, action);
   add_doctor(*app, action);

@@ -39,27 +39,29 @@ bool is(const std::exception& error) {
 }  // namespace
 
 ordered_json to_json(const Result& r) {
-  return {
-      {"model_type", r.model_type},
-      {"prompt", r.prompt},
-      {"input_ids", r.input_ids},
-      {"image_tokens", r.image_tokens},
-      {"output_ids", r.output_ids},
-      {"text", r.text},
-      {"finish_reason", mlx_vision::to_string(r.finish_reason)},
-      {"usage",
-       {{"prompt_tokens", r.usage.prompt_tokens},
-        {"completion_tokens", r.usage.completion_tokens},
-        {"total_tokens", r.usage.total_tokens}}},
-      {"timings",
-       {{"load_s", r.timings.load_s},
-        {"preprocess_s", r.timings.preprocess_s},
-        {"encode_s", r.timings.encode_s},
-        {"prefill_s", r.timings.prefill_s},
-        {"decode_s", r.timings.decode_s},
-        {"prompt_tps", r.timings.prompt_tps},
-        {"generation_tps", r.timings.generation_tps}}},
-      {"memory", {{"planned_peak_bytes", r.memory.planned_peak_bytes}, {"peak_bytes", r.memory.peak_bytes}}}};
+  return {{"model_type", r.model_type},
+          {"prompt", r.prompt},
+          {"input_ids", r.input_ids},
+          {"image_tokens", r.image_tokens},
+          {"output_ids", r.output_ids},
+          {"text", r.text},
+          {"finish_reason", mlx_vision::to_string(r.finish_reason)},
+          {"usage",
+           {{"prompt_tokens", r.usage.prompt_tokens},
+            {"completion_tokens", r.usage.completion_tokens},
+            {"total_tokens", r.usage.total_tokens}}},
+          {"timings",
+           {{"load_s", r.timings.load_s},
+            {"preprocess_s", r.timings.preprocess_s},
+            {"encode_s", r.timings.encode_s},
+            {"prefill_s", r.timings.prefill_s},
+            {"decode_s", r.timings.decode_s},
+            {"prompt_tps", r.timings.prompt_tps},
+            {"generation_tps", r.timings.generation_tps}}},
+          {"memory",
+           {{"planned_peak_bytes", r.memory.planned_peak_bytes},
+            {"peak_bytes", r.memory.peak_bytes},
+            {"adjustments", r.memory.adjustments}}}};
 }
 
 ordered_json to_json(const ModelInfo& info) {
@@ -73,6 +75,26 @@ ordered_json to_json(const ModelInfo& info) {
           {"unread_fields", info.unread_fields},
           {"bytes_by_part", object_of(info.bytes_by_part)},
           {"shards", info.shards}};
+}
+
+ordered_json to_json(const MemoryReport& report) {
+  ordered_json phases = ordered_json::object();
+  for (std::size_t i = 0; i < report.phases.size(); ++i) {
+    ordered_json parts = ordered_json::object();
+    for (const auto& row : report.rows) parts[row.part] = row.bytes[i];
+    parts["total"] = report.totals[i];
+    phases[report.phases[i]] = std::move(parts);
+  }
+  return {{"phases", phases},
+          {"planned_peak_bytes", report.planned_peak_bytes},
+          {"process_peak_bytes", report.process_peak_bytes},
+          {"available_bytes", report.available_bytes},
+          {"largest_buffer_bytes", report.largest_buffer_bytes},
+          {"prompt_tokens", report.prompt_tokens},
+          {"image_tokens", report.image_tokens},
+          {"adjustments", report.adjustments},
+          {"fits", report.refusal.empty()},
+          {"refusal", report.refusal}};
 }
 
 ordered_json to_json(const DeviceInfo& info) {
@@ -119,6 +141,7 @@ std::string error_type(const std::exception& error) {
   if (is<WeightError>(error)) return "WeightError";
   if (is<RequestError>(error)) return "RequestError";
   if (is<MediaError>(error)) return "MediaError";
+  if (is<MemoryError>(error)) return "MemoryError";
   if (is<CapacityError>(error)) return "CapacityError";
   if (is<EngineError>(error)) return "EngineError";
   return "InternalError";

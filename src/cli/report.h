@@ -7,6 +7,7 @@
 
 #include "mlx_vision/events.h"
 #include "mlx_vision/inspect.h"
+#include "mlx_vision/memory.h"
 #include "mlx_vision/preprocess.h"
 #include "mlx_vision/vision_config.h"
 
@@ -17,6 +18,7 @@ nlohmann::ordered_json to_json(const Result& result);
 nlohmann::ordered_json to_json(const ModelInfo& info);
 nlohmann::ordered_json to_json(const DeviceInfo& info);
 nlohmann::ordered_json to_json(const Rendered& rendered);
+nlohmann::ordered_json to_json(const MemoryReport& report);
 nlohmann::ordered_json to_json(const VisionConfig& row);
 /// Name, type and shape of the arrays, not their values.
 nlohmann::ordered_json to_json(const Preprocessed& preprocessed);

@@ -1,9 +1,12 @@
 #include "engine/answer.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
 #include "mlx_vision/error.h"
+#include "nn/attention.h"
+#include "nn/kv_cache.h"
 
 namespace mlx_vision::engine {
 
@@ -35,6 +38,7 @@ Answer::Answer(std::uint64_t id, Job job, const models::Model& model)
     : id_(id),
       job_(std::move(job)),
       model_(model),
+      settings_(job_.plan ? std::optional(job_.plan->settings) : std::nullopt),
       sampler_(job_.sampling, job_.ids.back()),
       stop_(std::move(job_.stop)) {
   if (job_.images.empty()) begin();
@@ -56,13 +60,23 @@ void Answer::report(Progress::Stage stage, std::uint64_t done, std::uint64_t tot
   }
 }
 
+void Answer::apply_settings() const {
+  if (!settings_) return;
+  nn::set_attention_budget(settings_->attention_bytes);
+  nn::set_cache_step(settings_->cache_step);
+}
+
 void Answer::encode_next() {
+  apply_settings();
+  processing::ImageInput& image = job_.images[features_.size()];
   {
     Stopwatch watch(outcome_.encode_s);
-    features_.push_back(model_.encode(job_.images[features_.size()]));
+    features_.push_back(model_.encode(image));
     features_.back().eval();
     mx::clear_cache();
   }
+  // Grids are still needed, pixels are not.
+  for (Tensor& tensor : image.arrays) std::vector<float>().swap(tensor.floats);
   report(Progress::Stage::encode, features_.size(), job_.images.size());
   if (features_.size() == job_.images.size()) begin();
 }
@@ -73,12 +87,15 @@ void Answer::begin() {
     outcome_.feature_width = all.shape(-1);
     outcome_.image_features = to_host(all);
   }
+  apply_settings();
   Stopwatch watch(outcome_.prefill_s);
   sequence_ = model_.start(std::move(job_.ids), job_.images, std::move(features_));
   features_.clear();
 }
 
 void Answer::prefill(int count) {
+  apply_settings();
+  if (settings_) count = std::min(count, settings_->prefill_chunk);
   const bool last = sequence_->processed + count >= sequence_->prompt_length;
   std::optional<mx::array> logits;
   {

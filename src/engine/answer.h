@@ -56,6 +56,8 @@ class Answer {
 
  private:
   void begin();
+  /// Before graphs are built: what the plan chose for this request.
+  void apply_settings() const;
   void first_token(const mx::array& logits);
   void commit(std::int32_t token);
   void emit(std::string_view text);
@@ -64,6 +66,7 @@ class Answer {
   std::uint64_t id_;
   Job job_;
   const models::Model& model_;
+  std::optional<memory::Settings> settings_;
   std::vector<mx::array> features_;
   std::unique_ptr<models::Sequence> sequence_;
   Sampler sampler_;

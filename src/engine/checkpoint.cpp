@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "core/files.h"
+#include "engine/device.h"
 #include "engine/image_preparation.h"
+#include "engine/memory_plan.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
 #include "processing/image_processors.h"
@@ -15,8 +17,6 @@ namespace mlx_vision::engine {
 namespace mx = mlx::core;
 
 namespace {
-
-constexpr std::uint64_t kLoadBatchBytes = 256ull << 20;  // between two reports
 
 core::ConfigReader optional_file(const std::filesystem::path& path) {
   return std::filesystem::exists(path) ? core::ConfigReader::from_file(path)
@@ -74,6 +74,10 @@ std::int32_t end_token(const text::Tokenizer& tokenizer, const std::string& toke
   return ids.back();
 }
 
+std::vector<ImagePart> images_of(const Request& request) {
+  return request.chat.messages.empty() ? unnamed(request.images) : processing::images_of(request.chat);
+}
+
 void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& progress) {
   std::uint64_t total = 0, done = 0;
   for (const mx::array& w : weights) total += w.nbytes();
@@ -90,6 +94,37 @@ void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& pro
   }
 }
 
+// A model over weights that have not been read.
+struct Opened {
+  Opened(const std::filesystem::path& folder, const LoadOptions& options)
+      : config(core::ConfigReader::from_file(checked(folder) / "config.json")),
+        family(models::find_family(config.get<std::string>("model_type"))),
+        store(weights::WeightStore::open(folder, family.names(config), config, compute_type(options))),
+        model(family.build(config, weights::Weights(store))) {
+    store.finish();
+    shape = model->shape();
+    shape.weights = weigh(store);
+    for (const std::string& name : store.taken_names())
+      if (name.ends_with(".scales"))
+        (part_of(name) == std::string_view("language") ? shape.packed_text : shape.packed_vision) = true;
+  }
+
+  static const std::filesystem::path& checked(const std::filesystem::path& folder) {
+    core::require_directory(folder);
+    return folder;
+  }
+  static std::optional<mx::Dtype> compute_type(const LoadOptions& options) {
+    if (options.float32 || mx::default_device() == mx::Device::cpu) return mx::float32;
+    return std::nullopt;
+  }
+
+  core::ConfigReader config;
+  const models::Family& family;
+  weights::WeightStore store;
+  std::unique_ptr<models::Model> model;
+  memory::ModelShape shape;
+};
+
 }  // namespace
 
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options) {
@@ -101,6 +136,12 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
   auto chat_template = text::ChatTemplate::open(folder, tokenizer.special());
   const bool has_template = chat_template.has_value();
+  const auto processor_for = [folder, options](const processing::ImageLimits& limits) {
+    LoadOptions limited = options;
+    limited.min_pixels = limits.min_pixels;
+    limited.max_pixels = limits.max_pixels;
+    return open_processor(folder, limited);
+  };
   processing::PromptBuilder prompts({.tokenizer = tokenizer,
                                      .chat_template = std::move(chat_template),
                                      .processor = open_processor(folder, options),
@@ -111,40 +152,48 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
           .has_template = has_template,
           .sampling = sampling_defaults(config, generation),
           .eos = end_tokens(config, generation, tokenizer, family),
-          .context_length = context_length(config)};
+          .context_length = context_length(config),
+          .processor_for = processor_for};
 }
 
-Prompt Frontend::prompt(const Request& request) const {
+Prompt Frontend::outline(const Request& request) const {
   const bool chat = !request.chat.messages.empty();
   if (int(chat) + int(request.raw_prompt.has_value()) + int(request.input_ids.has_value()) != 1)
     throw RequestError("request: expected exactly one of chat, raw_prompt and input_ids");
-  if (chat) {
-    if (!request.images.empty())
-      throw RequestError("images: a chat holds its images in its messages; expected none beside it, got " +
-                         std::to_string(request.images.size()));
-    return prompts.build(request.chat, request.options.enable_thinking);
-  }
-  if (request.raw_prompt) return prompts.build_raw(*request.raw_prompt, unnamed(request.images));
-  return {.text = {},
-          .ids = *request.input_ids,
-          .images = processing::prepare_images(prompts.processor(), unnamed(request.images))};
+  if (chat && !request.images.empty())
+    throw RequestError("images: a chat holds its images in its messages; expected none beside it, got " +
+                       std::to_string(request.images.size()));
+  auto pictures = processing::sizes_of(images_of(request));
+  if (chat)
+    return prompts.outline(prompts.render(request.chat, request.options.enable_thinking),
+                           std::move(pictures));
+  if (request.raw_prompt) return prompts.outline(*request.raw_prompt, std::move(pictures));
+  Prompt prompt{.text = {}, .ids = *request.input_ids, .pictures = std::move(pictures)};
+  prompt.sizes = processing::plan_images(prompts.processor(), prompt.pictures);
+  return prompt;
+}
+
+void Frontend::prepare(Prompt& prompt, const Request& request) const {
+  prompt.images = processing::prepare_images(prompts.processor(), images_of(request));
+}
+
+int Frontend::room(const Prompt& prompt, int max_tokens) const {
+  if (prompt.ids.empty()) throw RequestError("prompt: expected at least one token, got none");
+  if (max_tokens < 0) throw RequestError("max_tokens: expected 0 or more, got " + std::to_string(max_tokens));
+  const std::int64_t length = std::int64_t(prompt.ids.size());
+  if (context_length <= 0) return max_tokens;
+  if (length > context_length)
+    throw CapacityError("prompt: " + std::to_string(length) + " tokens, the model's context holds " +
+                            std::to_string(context_length) + "; use fewer or smaller images (max_pixels)",
+                        std::uint64_t(length), std::uint64_t(context_length));
+  // The last token is never fed back and needs no place.
+  return int(std::min<std::int64_t>(max_tokens, context_length - length + 1));
 }
 
 Job Frontend::job(Prompt prompt, const Request& request, int vocab) const {
   const GenerateOptions& options = request.options;
-  if (prompt.ids.empty()) throw RequestError("prompt: expected at least one token, got none");
-  if (options.max_tokens < 0)
-    throw RequestError("max_tokens: expected 0 or more, got " + std::to_string(options.max_tokens));
   Job job;
-  job.max_tokens = options.max_tokens;
-  if (const std::int64_t length = std::int64_t(prompt.ids.size()); context_length > 0) {
-    if (length > context_length)
-      throw CapacityError("prompt: " + std::to_string(length) + " tokens, the model's context holds " +
-                              std::to_string(context_length) + "; use fewer or smaller images (max_pixels)",
-                          std::uint64_t(length), std::uint64_t(context_length));
-    // The last token is never fed back and needs no place.
-    job.max_tokens = int(std::min<std::int64_t>(job.max_tokens, context_length - length + 1));
-  }
+  job.max_tokens = room(prompt, options.max_tokens);
   job.ids = std::move(prompt.ids);
   job.images = std::move(prompt.images);
   job.sampling = resolve(options.sampling, sampling, vocab);
@@ -194,18 +243,16 @@ std::vector<std::string> known_model_types() {
   return out;
 }
 
-std::unique_ptr<models::Model> load_model(const std::filesystem::path& folder, const LoadOptions& options) {
-  core::require_directory(folder);
-  const auto config = core::ConfigReader::from_file(folder / "config.json");
-  const models::Family& family = models::find_family(config.get<std::string>("model_type"));
+memory::ModelShape open_shape(const std::filesystem::path& folder, const LoadOptions& options) {
+  return Opened(folder, options).shape;
+}
+
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   nn::set_attention_budget(options.attention_bytes);
-  std::optional<mx::Dtype> compute;
-  if (options.float32 || mx::default_device() == mx::Device::cpu) compute = mx::float32;
-  auto store = weights::WeightStore::open(folder, family.names(config), config, compute);
-  auto model = family.build(config, weights::Weights(store));
-  store.finish();
-  evaluate(store.taken(), options.progress);
-  return model;
+  Opened opened(folder, options);
+  require_room_for_weights(opened.shape, memory_capacity(options.memory_limit));
+  evaluate(opened.store.taken(), options.progress);
+  return {std::move(opened.model), opened.shape};
 }
 
 }  // namespace mlx_vision::engine

@@ -1,12 +1,14 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/job.h"
+#include "memory/shape.h"
 #include "mlx_vision/inspect.h"
 #include "mlx_vision/options.h"
 #include "models/model.h"
@@ -29,10 +31,17 @@ struct Frontend {
   std::set<std::int32_t> eos;
   std::int64_t context_length = 0;  ///< 0 = the configuration does not say
 
-  /// The prompt of a request, whichever way it is given. @throws RequestError, MediaError
-  Prompt prompt(const Request& request) const;
-  /// A job without callbacks. `vocab` is the model's.
+  /// The family's image preparation with other limits. @throws RequestError when it takes none
+  std::function<std::unique_ptr<processing::ImageProcessor>(const processing::ImageLimits&)> processor_for;
+
+  /// The prompt of a request, whichever way it is given, all but the pixels. @throws RequestError, MediaError
+  Prompt outline(const Request& request) const;
+  /// Fills in the pixels. @throws MediaError
+  void prepare(Prompt& prompt, const Request& request) const;
+  /// Tokens that may be generated: `max_tokens`, or what the context has room for.
   /// @throws CapacityError when the prompt is longer than the context, RequestError
+  int room(const Prompt& prompt, int max_tokens) const;
+  /// A job without callbacks. `vocab` is the model's. @throws as room()
   Job job(Prompt prompt, const Request& request, int vocab) const;
 };
 
@@ -47,9 +56,19 @@ std::vector<std::string> prepared_only_types();
 /// Aliases included, in alphabetical order.
 std::vector<std::string> known_model_types();
 
+constexpr std::uint64_t kLoadBatchBytes = 256ull << 20;  ///< of weights that are read between two reports
+
+/// A checkpoint's numbers, weights included, from headers alone. Any thread. @throws ConfigError, WeightError
+memory::ModelShape open_shape(const std::filesystem::path& folder, const LoadOptions& options);
+
+struct LoadedModel {
+  std::unique_ptr<models::Model> model;
+  memory::ModelShape shape;
+};
+
 /// Opens and builds a model and evaluates its weights, reporting bytes. On the CPU, or when the options say
 /// so, all arithmetic is float32; else it is of the type that is stored. Engine thread.
-/// @throws ConfigError, WeightError
-std::unique_ptr<models::Model> load_model(const std::filesystem::path& folder, const LoadOptions& options);
+/// @throws ConfigError, WeightError; CapacityError before any weight is read
+LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options);
 
 }  // namespace mlx_vision::engine

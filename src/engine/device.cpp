@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
 
+#include "memory/requirements.h"
 #include "memory/system.h"
 #include "mlx/backend/metal/metal.h"
 #include "mlx/mlx.h"
@@ -17,6 +19,9 @@ namespace mlx_vision::engine {
 namespace mx = mlx::core;
 
 namespace {
+
+// Thread stacks, the BLAS's buffers and what malloc keeps, none of which a plan can know.
+constexpr std::uint64_t kLibraryBytes = 128ull << 20;
 
 template <class T>
 std::optional<T> property(const char* name) {
@@ -95,6 +100,36 @@ std::uint64_t available_memory() {
   if (!recommended) return available;
   const std::uint64_t active = mx::get_active_memory();
   return std::min<std::uint64_t>(available, *recommended - std::min<std::uint64_t>(*recommended, active));
+}
+
+std::uint64_t program_bytes() {
+  const std::uint64_t process = memory::process_memory();
+  const std::uint64_t buffers = mx::get_active_memory() + mx::get_cache_memory();
+  // On a discrete GPU the buffers are not of this memory.
+  return process - std::min(process, buffers) + kLibraryBytes;
+}
+
+std::uint64_t memory_capacity(std::optional<std::uint64_t> limit) {
+  constexpr auto kUnknown = std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t free = available_memory();
+  const std::uint64_t held = mx::get_active_memory() + mx::get_cache_memory();
+  const std::uint64_t machine = free == 0 ? kUnknown : held + free;
+  if (!limit) return machine;
+  return std::min(machine, *limit - std::min(*limit, program_bytes()));
+}
+
+std::uint64_t largest_buffer() {
+  return property<std::size_t>("max_buffer_length").value_or(memory::kDefaultLargestBuffer);
+}
+
+void set_memory_limits(std::uint64_t planned, std::uint64_t capacity) {
+  static const std::uint64_t own_cache_limit = [] {
+    const std::uint64_t limit = mx::set_cache_limit(0);
+    mx::set_cache_limit(limit);
+    return limit;
+  }();
+  mx::set_memory_limit(planned);
+  mx::set_cache_limit(std::min(own_cache_limit, capacity - std::min(capacity, planned)));
 }
 
 void prepare_device() {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "mlx_vision/inspect.h"
 
@@ -10,6 +11,20 @@ DeviceInfo describe_device();
 
 /// Bytes that the default device can still give out, 0 = unknown. Any thread.
 std::uint64_t available_memory();
+
+/// Bytes that MLX may take in all, what it holds included, so that the process stays within `limit` and the
+/// machine within its memory. The largest number when neither is known. Any thread.
+std::uint64_t memory_capacity(std::optional<std::uint64_t> limit);
+
+/// What the process takes besides MLX's buffers, with room for what libraries keep for themselves.
+std::uint64_t program_bytes();
+
+/// Of one array; where MLX does not say, the number of memory/requirements.h.
+std::uint64_t largest_buffer();
+
+/// Tells MLX what was planned: beyond it, it waits for work to finish before it allocates, and keeps no more
+/// freed memory than the capacity leaves. Engine thread.
+void set_memory_limits(std::uint64_t planned, std::uint64_t capacity);
 
 /// Before the first array: on Metal, lets all that the system recommends stay resident, as the reference does
 /// while it generates; on CUDA, makes float32 products float32 (MLX's default there is TF32, 10 bits of

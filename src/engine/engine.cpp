@@ -11,6 +11,8 @@
 
 #include "engine/answer.h"
 #include "engine/device.h"
+#include "memory/fit.h"
+#include "memory/ledger.h"
 #include "mlx_vision/error.h"
 
 namespace mlx_vision::engine {
@@ -88,6 +90,7 @@ class Engine::Loop {
   struct Active {
     std::unique_ptr<Answer> answer;
     std::promise<Outcome> promise;
+    std::optional<memory::Ledger::Reservation> memory;
   };
 
   void main(const ModelFactory& factory, std::promise<int>& loaded) {
@@ -115,6 +118,7 @@ class Engine::Loop {
       if (waiting_.empty()) mx::clear_cache();
       wake_.wait(lock, [&] { return closing_ || !waiting_.empty(); });
       mx::reset_peak_memory();
+      planned_ = 0;
     }
     return !closing_;
   }
@@ -139,12 +143,38 @@ class Engine::Loop {
         waiting_.pop_front();
       }
       try {
-        active_.push_back({std::make_unique<Answer>(++last_id_, std::move(next.job), *model_), {}});
-        active_.back().promise = std::move(next.promise);
+        Active active{nullptr, {}, reserve(next.job)};
+        if (next.job.plan && !active.memory) {
+          const std::lock_guard lock(mutex_);
+          waiting_.push_front(std::move(next));
+          return;
+        }
+        active.answer = std::make_unique<Answer>(++last_id_, std::move(next.job), *model_);
+        active.promise = std::move(next.promise);
+        active_.push_back(std::move(active));
       } catch (...) {
         next.promise.set_exception(translate("start"));
       }
     }
+  }
+
+  // nullopt also for a job without a plan. @throws CapacityError when waiting would be in vain
+  std::optional<memory::Ledger::Reservation> reserve(const Job& job) {
+    if (!job.plan || !limits_.memory) {
+      if (job.plan) return *ledger_.try_reserve({}, 0);
+      return std::nullopt;
+    }
+    const memory::MemoryPlan& plan = *job.plan;
+    const std::uint64_t capacity = limits_.memory();
+    const std::uint64_t free = capacity - std::min(capacity, plan.weights);
+    auto reservation = ledger_.try_reserve({plan.resident(), plan.transient()}, free);
+    if (reservation) {
+      planned_ = std::max(planned_, plan.weights + ledger_.total());
+      set_memory_limits(plan.weights + ledger_.total(), capacity);
+    } else if (active_.empty()) {
+      throw CapacityError(memory::refusal(plan, capacity, {}), plan.total_peak(), capacity);
+    }
+    return reservation;
   }
 
   Active& find(std::uint64_t id) {
@@ -255,6 +285,7 @@ class Engine::Loop {
       if (!a.answer || !a.answer->finished()) continue;
       Outcome outcome = a.answer->take_outcome();
       outcome.peak_bytes = mx::get_peak_memory();
+      outcome.planned_bytes = planned_;
       a.answer.reset();
       a.promise.set_value(std::move(outcome));
     }
@@ -269,6 +300,8 @@ class Engine::Loop {
   bool closing_ = false;         // guarded by mutex_
 
   std::unique_ptr<models::Model> model_;
+  memory::Ledger ledger_;  // outlives the reservations of active_
+  std::uint64_t planned_ = 0;
   std::vector<Active> active_;
   std::vector<mx::array> rows_;  // of the step in flight: a greedy token [1] or logits [vocab]
   std::uint64_t last_id_ = 0, last_prompt_ = 0, steps_ = 0;

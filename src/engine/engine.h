@@ -12,11 +12,14 @@ namespace mlx_vision::engine {
 struct EngineLimits {
   PlanLimits plan;
   int max_waiting = 64;  ///< requests beyond those active
+  /// Bytes for weights and requests at this moment; empty = no limit. Engine thread.
+  std::function<std::uint64_t()> memory;
 };
 
 /// The one thread that touches arrays: it loads the model, runs every request's steps, and frees what they
 /// held. Requests are served side by side (see StepPlan); one that fails ends alone, except that a failure of
-/// a batched step ends every request of that batch.
+/// a batched step ends every request of that batch. A request is admitted when the memory of its plan is free
+/// beside what others were promised; it waits otherwise, and fails when it would not fit alone.
 ///
 /// Every member may be called from any thread, run() not from a job's callbacks.
 class Engine {

@@ -5,12 +5,20 @@
 #include "processing/image_processors.h"
 #include "processing/letterboxed.h"
 #include "processing/prepare_images.h"
+#include "processing/resize_first.h"
 
 namespace mlx_vision::engine {
 namespace {
 
 processing::ImageLimits limits_of(const LoadOptions& options) {
   return {.min_pixels = options.min_pixels, .max_pixels = options.max_pixels};
+}
+
+std::unique_ptr<processing::ImageProcessor> with_resize(std::unique_ptr<processing::ImageProcessor> processor,
+                                                        const LoadOptions& options) {
+  if (!options.resize_shape) return processor;
+  return processing::resize_first(std::move(processor),
+                                  {options.resize_shape->first, options.resize_shape->second});
 }
 
 /// ", llava, qwen-vl, …"
@@ -26,14 +34,15 @@ std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem
                                                            const LoadOptions& options) {
   core::require_directory(folder);
   const auto files = processing::read_processor_files(folder);
-  return processing::find_image_processor(files.config.get<std::string>("model_type"))
-      .make(files, limits_of(options));
+  const auto& family = processing::find_image_processor(files.config.get<std::string>("model_type"));
+  return with_resize(family.make(files, limits_of(options)), options);
 }
 
 std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type,
                                                            const LoadOptions& options) {
   if (const auto* family = processing::lookup_image_processor(type.name))
-    return family->make(processing::default_processor_files(type.name), limits_of(options));
+    return with_resize(family->make(processing::default_processor_files(type.name), limits_of(options)),
+                       options);
   const VisionConfigTable table;
   if (const VisionConfig* row = table.find(type.name)) return open_processor(*row, options);
   throw RequestError(std::string("model type: expected one of ")
@@ -47,7 +56,7 @@ std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type
 std::unique_ptr<processing::ImageProcessor> open_processor(const VisionConfig& row,
                                                            const LoadOptions& options) {
   VisionConfigTable().add(row);  // throws where the row means nothing
-  return processing::make_letterboxed(row, limits_of(options));
+  return with_resize(processing::make_letterboxed(row, limits_of(options)), options);
 }
 
 Preprocessed prepare_images(const processing::ImageProcessor& processor, const std::vector<Image>& images) {

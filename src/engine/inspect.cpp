@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/checkpoint.h"
+#include "engine/memory_plan.h"
 #include "processing/image_processors.h"
 
 namespace mlx_vision::engine {
@@ -71,14 +72,6 @@ std::string quantization(const weights::WeightStore& store) {
     if (count > 1) text.append(" (").append(std::to_string(count)).append(" entries)");
   }
   return text;
-}
-
-// By the names that every family's tensors are renamed to.
-const char* part_of(const std::string& name) {
-  if (name.starts_with("language_model.")) return "language";
-  for (const char* word : {"projector", "connector", "merger"})
-    if (name.find(word) != std::string::npos) return "projector";
-  return "vision";
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> bytes_by_part(const weights::WeightStore& store) {

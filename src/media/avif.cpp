@@ -59,16 +59,21 @@ Picture decode_avif(const Source& source) {
   check(avifDecoderParse(decoder.get()));
   const avifImage& image = *decoder->image;
   source.check_size(image.width, image.height);
+  const auto info = [&] {
+    const bool gray = image.yuvFormat == AVIF_PIXEL_FORMAT_YUV400;
+    return ImageInfo{.format = "AVIF",
+                     .mode = decoder->alphaPresent ? "RGBA"
+                             : gray                ? "L"
+                                                   : "RGB",
+                     .width = int(image.width),
+                     .height = int(image.height),
+                     .orientation = orientation(image)};
+  };
+  if (source.header_only) return Picture::header(info());
   check(avifDecoderNextImage(decoder.get()));
   source.check_size(image.width, image.height);
   const bool has_alpha = decoder->alphaPresent;
-  Picture picture = Picture::blank({.format = "AVIF",
-                                    .mode = has_alpha                                     ? "RGBA"
-                                            : image.yuvFormat == AVIF_PIXEL_FORMAT_YUV400 ? "L"
-                                                                                          : "RGB",
-                                    .width = int(image.width),
-                                    .height = int(image.height),
-                                    .orientation = orientation(image)});
+  Picture picture = Picture::blank(info());
   const std::size_t channels = has_alpha ? 4 : 3, pixels = std::size_t(image.width) * image.height;
   std::vector<std::uint8_t> rgba(has_alpha ? pixels * 4 : 0);
   avifRGBImage rgb;

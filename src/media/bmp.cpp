@@ -47,8 +47,10 @@ class Reader {
                        : layout_.kind == Kind::indexed   ? "P"
                        : layout_.channel[3] >= 0         ? "RGBA"
                                                          : "RGB";
-    Picture picture = Picture::blank(
-        {.format = "BMP", .mode = mode, .width = int(header_.width), .height = int(header_.height)});
+    const ImageInfo info{
+        .format = "BMP", .mode = mode, .width = int(header_.width), .height = int(header_.height)};
+    if (source_.header_only) return Picture::header(info);
+    Picture picture = Picture::blank(info);
     const bool is_run_length = header_.compression == kRle8 || header_.compression == kRle4;
     is_run_length ? read_runs(picture) : read_rows(picture);
     return picture;

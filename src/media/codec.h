@@ -16,6 +16,7 @@ struct Source {
   Bytes bytes;
   std::string name;  ///< stands before every error text
   const DecodeOptions& options;
+  bool header_only = false;  ///< decoders return what the header says and leave Picture::rgb empty
 
   /// @throws MediaError "name: why"
   [[noreturn]] void fail(std::string_view why) const;
@@ -31,6 +32,8 @@ struct Picture {
   std::vector<std::uint8_t> rgb;  ///< `[height, width, 3]`
   ImageInfo info;
 
+  /// No pixels yet.
+  static Picture header(const ImageInfo& info);
   /// Zero-filled pixels; the caller has checked the size.
   static Picture blank(const ImageInfo& info);
   std::uint8_t* row(int y) { return rgb.data() + std::size_t(y) * std::size_t(width) * 3; }

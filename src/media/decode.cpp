@@ -85,8 +85,12 @@ void Source::check_size(std::int64_t width, std::int64_t height) const {
     fail("expected at most " + std::to_string(limits.pixels) + " pixels, got " + size);
 }
 
+Picture Picture::header(const ImageInfo& info) {
+  return {.width = info.width, .height = info.height, .rgb = {}, .info = info};
+}
+
 Picture Picture::blank(const ImageInfo& info) {
-  Picture picture{.width = info.width, .height = info.height, .rgb = {}, .info = info};
+  Picture picture = header(info);
   picture.rgb.resize(std::size_t(info.width) * std::size_t(info.height) * 3);
   return picture;
 }
@@ -104,6 +108,7 @@ Picture decode(const Source& source) {
                 std::string(foreign_format(source.bytes)));
   Picture picture = decoder(source);
   const int orientation = picture.info.orientation;
+  if (source.header_only) return picture;
   return source.options.apply_orientation ? oriented(std::move(picture), orientation) : std::move(picture);
 }
 

@@ -1,11 +1,10 @@
 #include "media/encoded_image.h"
 
+#include <tuple>
 #include <utility>
 
 #include "media/codec.h"
 #include "media/decode_resized.h"
-#include "media/jpeg_reader.h"
-#include "media/orientation.h"
 
 namespace mlx_vision::media {
 namespace {
@@ -18,17 +17,20 @@ Bytes as_octets(const std::vector<std::byte>& bytes) {
 
 EncodedImage::EncodedImage(std::vector<std::byte> bytes, const DecodeOptions& options, std::string name)
     : bytes_(std::move(bytes)), options_(options), name_(std::move(name)) {
-  const Source source{as_octets(bytes_), name_, options_};
-  info_ = JpegReader(source).info();
-  const bool turned = options_.apply_orientation && Turn(info_.orientation).transposed;
-  width_ = turned ? info_.height : info_.width;
-  height_ = turned ? info_.width : info_.height;
+  info_ = decode({as_octets(bytes_), name_, options_, true}).info;
+  std::tie(width_, height_) =
+      options_.apply_orientation ? info_.seen_size() : std::pair(info_.width, info_.height);
 }
 
 const std::vector<std::uint8_t>& EncodedImage::frame() {
   const std::lock_guard lock(mutex_);
   if (!frame_) frame_ = decode({as_octets(bytes_), name_, options_}).rgb;
   return *frame_;
+}
+
+bool EncodedImage::has_frame() {
+  const std::lock_guard lock(mutex_);
+  return frame_.has_value();
 }
 
 std::optional<std::vector<std::uint8_t>> EncodedImage::resized_once(const FittedResize& resize) {

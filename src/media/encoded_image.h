@@ -21,6 +21,8 @@ class EncodedImage {
   /// The pixels, decoded at the first call and kept. @throws MediaError
   const std::vector<std::uint8_t>& frame();
 
+  bool has_frame();
+
   /// The resized pixels by decoding and resampling in one go. Nothing from the second call on, or where the
   /// frame exists: who resizes again had better keep the frame than decode each time. @throws MediaError
   std::optional<std::vector<std::uint8_t>> resized_once(const FittedResize& resize);

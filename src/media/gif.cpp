@@ -31,10 +31,12 @@ class Reader {
     height_ = std::max(height_, bottom);
     source_.check_size(width_, height_);
     source_.check_size(frame_.data.width, frame_.data.height);
-    const std::vector<std::uint8_t> indices = decode_gif_data(source_, frame_.data);
     const Bytes palette = frame_.palette.value_or(palette_);
-    Picture picture = Picture::blank(
-        {.format = "GIF", .mode = is_needed(palette) ? "P" : "L", .width = width_, .height = height_});
+    const ImageInfo info{
+        .format = "GIF", .mode = is_needed(palette) ? "P" : "L", .width = width_, .height = height_};
+    if (source_.header_only) return Picture::header(info);
+    const std::vector<std::uint8_t> indices = decode_gif_data(source_, frame_.data);
+    Picture picture = Picture::blank(info);
     draw(indices, colours(palette), picture);
     return picture;
   }

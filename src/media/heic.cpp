@@ -37,6 +37,12 @@ Picture decode_heic(const Source& source) {
   const std::unique_ptr<heif_image_handle, Deleter> handle(raw_handle);
   source.check_size(heif_image_handle_get_width(raw_handle), heif_image_handle_get_height(raw_handle));
   const bool has_alpha = heif_image_handle_has_alpha_channel(raw_handle);
+  const char* mode = has_alpha ? "RGBA" : "RGB";
+  if (source.header_only)
+    return Picture::header({.format = "HEIC",
+                            .mode = mode,
+                            .width = heif_image_handle_get_width(raw_handle),
+                            .height = heif_image_handle_get_height(raw_handle)});
   const std::unique_ptr<heif_decoding_options, Deleter> options(heif_decoding_options_alloc());
   if (!options) source.fail("HEIC: no memory");
   options->ignore_transformations = !source.options.apply_orientation;
@@ -53,8 +59,7 @@ Picture decode_heic(const Source& source) {
   const std::size_t channels = has_alpha ? 4 : 3;
   if (pixels == nullptr || stride < 0 || std::size_t(stride) < std::size_t(width) * channels)
     source.fail("HEIC: the decoder returned no pixels");
-  Picture picture = Picture::blank(
-      {.format = "HEIC", .mode = has_alpha ? "RGBA" : "RGB", .width = width, .height = height});
+  Picture picture = Picture::blank({.format = "HEIC", .mode = mode, .width = width, .height = height});
   for (int y = 0; y < height; ++y) {
     const std::uint8_t* row = pixels + std::size_t(y) * std::size_t(stride);
     if (has_alpha)

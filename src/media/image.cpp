@@ -44,6 +44,15 @@ media::Bytes as_octets(std::span<const std::byte> bytes) {
 
 }  // namespace
 
+ImageInfo read_image_info(std::span<const std::byte> bytes, const DecodeOptions& options,
+                          const std::string& name) {
+  return media::decode({as_octets(bytes), name, options, true}).info;
+}
+
+ImageInfo read_image_info(const std::filesystem::path& path, const DecodeOptions& options) {
+  return read_image_info(read_file(path, options.limits.file_bytes), options, path.string());
+}
+
 Image Image::open(const std::filesystem::path& path, const DecodeOptions& options) {
   return open_bytes(read_file(path, options.limits.file_bytes), options, path.string());
 }
@@ -96,6 +105,10 @@ Image Image::from_rgb(int width, int height, std::vector<std::uint8_t> rgb) {
 }
 
 const std::vector<std::uint8_t>& Image::decoded() const { return encoded_->frame(); }
+
+std::uint64_t Image::undecoded_pixels() const {
+  return encoded_ && !encoded_->has_frame() ? std::uint64_t(width_) * std::uint64_t(height_) : 0;
+}
 
 Image Image::resized(int width, int height, Filter filter, ResampleRule rule,
                      const std::optional<Box>& box) const {

@@ -172,6 +172,7 @@ void JpegReader::read_row(std::uint8_t* rgb) {
 
 Picture decode_jpeg(const Source& source) {
   JpegReader reader(source);
+  if (source.header_only) return Picture::header(reader.info());
   Picture picture = Picture::blank(reader.info());
   for (int y = 0; y < picture.height; ++y) reader.read_row(picture.row(y));
   return picture;

@@ -150,11 +150,13 @@ Picture decode_png(const Source& source) {
     source.fail("PNG data are damaged: a palette of more than 256 colours");
   if (chunks.data_width < 1 || chunks.data_height < 1)
     source.fail("PNG data are damaged: an empty first frame");
-  Picture picture = Picture::blank({.format = "PNG",
-                                    .mode = mode,
-                                    .width = chunks.width,
-                                    .height = chunks.height,
-                                    .orientation = choose_orientation(chunks.exif, chunks.xmp)});
+  const ImageInfo info{.format = "PNG",
+                       .mode = mode,
+                       .width = chunks.width,
+                       .height = chunks.height,
+                       .orientation = choose_orientation(chunks.exif, chunks.xmp)};
+  if (source.header_only) return Picture::header(info);
+  Picture picture = Picture::blank(info);
   const RowConverter converter(chunks, source.options.alpha);
   PngRows rows(source, chunks);
   const std::size_t first = chunks.interlaced ? 0 : 7, last = chunks.interlaced ? 6 : 7;

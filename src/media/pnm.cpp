@@ -39,8 +39,9 @@ class Reader {
                        : kind_ == 'f'               ? "F"
                        : maximum_ > 255             ? "I"
                                                     : "L";
-    Picture picture =
-        Picture::blank({.format = "PPM", .mode = mode, .width = int(width), .height = int(height)});
+    const ImageInfo info{.format = "PPM", .mode = mode, .width = int(width), .height = int(height)};
+    if (source_.header_only) return Picture::header(info);
+    Picture picture = Picture::blank(info);
     if (kind_ == '1') read_plain_bits(picture);
     if (kind_ == '2' || kind_ == '3') read_plain(picture, is_colour);
     if (kind_ == '4') read_bits(picture);

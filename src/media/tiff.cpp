@@ -70,11 +70,13 @@ class Reader {
 
   Picture decode() {
     if (format_.jpeg_rgb) TIFFSetField(tiff_.get(), TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
-    Picture picture = Picture::blank({.format = "TIFF",
-                                      .mode = std::string(format_.mode),
-                                      .width = format_.width,
-                                      .height = format_.height,
-                                      .orientation = format_.orientation});
+    const ImageInfo info{.format = "TIFF",
+                         .mode = std::string(format_.mode),
+                         .width = format_.width,
+                         .height = format_.height,
+                         .orientation = format_.orientation};
+    if (source_.header_only) return Picture::header(info);
+    Picture picture = Picture::blank(info);
     read_blocks(picture);
     return picture;
   }

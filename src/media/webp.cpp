@@ -39,6 +39,12 @@ Picture decode_webp(const Source& source) {
   const Bytes xmp = metadata(demuxer.get(), "XMP ");
   const auto xmp_value = xmp_orientation({reinterpret_cast<const char*>(xmp.data()), xmp.size()});
   const int orientation = choose_orientation(exif_orientation(metadata(demuxer.get(), "EXIF")), xmp_value);
+  const ImageInfo info{.format = "WEBP",
+                       .mode = has_alpha ? "RGBA" : "RGB",
+                       .width = int(width),
+                       .height = int(height),
+                       .orientation = orientation};
+  if (source.header_only) return Picture::header(info);
 
   WebPAnimDecoderOptions options;
   if (!WebPAnimDecoderOptionsInit(&options))
@@ -49,11 +55,7 @@ Picture decode_webp(const Source& source) {
   int timestamp = 0;
   if (!decoder || !WebPAnimDecoderGetNext(decoder.get(), &rgba, &timestamp))
     source.fail("WebP data are damaged or truncated: the first frame cannot be decoded");
-  Picture picture = Picture::blank({.format = "WEBP",
-                                    .mode = has_alpha ? "RGBA" : "RGB",
-                                    .width = int(width),
-                                    .height = int(height),
-                                    .orientation = orientation});
+  Picture picture = Picture::blank(info);
   const AlphaMode alpha = has_alpha ? source.options.alpha : AlphaMode::drop;
   rgba_to_rgb(rgba, picture.rgb.data(), std::size_t(width) * std::size_t(height), alpha);
   return picture;

@@ -1,7 +1,11 @@
 #include "memory/system.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -16,6 +20,14 @@ namespace mlx_vision::memory {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Field of statm, in bytes; 0 where there is no such file.
+std::uint64_t pages_of_process(const fs::path& statm, int field) {
+  std::ifstream in(statm);
+  std::uint64_t pages = 0;
+  for (int i = 0; i <= field; ++i) in >> pages;
+  return in ? pages * std::uint64_t(sysconf(_SC_PAGESIZE)) : 0;
+}
 
 #ifdef __APPLE__
 
@@ -49,6 +61,15 @@ SystemMemory kernel_memory(const fs::path& root) {
 }
 
 #endif
+
+// An address-space limit (ulimit -v) makes allocation fail earlier.
+std::uint64_t address_space_left() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t used = pages_of_process("/proc/self/statm", 0);
+  return limit.rlim_cur - std::min<std::uint64_t>(limit.rlim_cur, used);
+}
 
 // nullopt when there is no such file, or it says "max".
 std::optional<std::uint64_t> number_in(const fs::path& file) {
@@ -109,7 +130,20 @@ SystemMemory system_memory(const fs::path& root) {
     else if (controllers == "memory")
       lower_by_group(memory, root / "sys/fs/cgroup/memory", group, false);
   }
+  memory.available = std::min(memory.available, address_space_left());
   return memory;
+}
+
+std::uint64_t process_memory() {
+#ifdef __APPLE__
+  task_vm_info_data_t info;
+  mach_msg_type_number_t count = TASK_VM_INFO_COUNT;
+  if (task_info(mach_task_self(), TASK_VM_INFO, reinterpret_cast<task_info_t>(&info), &count) != KERN_SUCCESS)
+    return 0;
+  return info.phys_footprint;
+#else
+  return pages_of_process("/proc/self/statm", 1);
+#endif
 }
 
 }  // namespace mlx_vision::memory

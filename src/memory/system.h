@@ -15,4 +15,7 @@ struct SystemMemory {
 /// Any thread.
 SystemMemory system_memory(const std::filesystem::path& root = "/");
 
+/// Main memory that this process takes now, 0 = unknown. Any thread.
+std::uint64_t process_memory();
+
 }  // namespace mlx_vision::memory

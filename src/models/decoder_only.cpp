@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/shapes.h"
+
 namespace mlx_vision::models {
 
 std::vector<mx::array> DecoderSequence::state() const {
@@ -14,6 +16,13 @@ std::uint64_t DecoderSequence::cache_bytes() const {
   std::uint64_t sum = 0;
   for (const auto& layer : cache) sum += layer.bytes();
   return sum;
+}
+
+memory::ModelShape DecoderOnlyVlm::shape() const {
+  return {.vision = vision_shape(),
+          .text = blocks_shape(decoder_.spec()),
+          .vocab = vocab(),
+          .element_bytes = int(decoder_.dtype().size())};
 }
 
 std::unique_ptr<DecoderSequence> DecoderOnlyVlm::make_sequence(

@@ -32,6 +32,7 @@ class DecoderOnlyVlm : public Model {
   std::optional<mx::array> prefill(Sequence& sequence, int count) const override;
   mx::array decode(const mx::array& ids, std::span<Sequence* const> sequences) const override;
   int vocab() const override { return decoder_.spec().vocab; }
+  memory::ModelShape shape() const override;
 
  protected:
   DecoderOnlyVlm(nn::Decoder decoder, int image_token)
@@ -40,6 +41,8 @@ class DecoderOnlyVlm : public Model {
   const nn::Decoder& decoder() const { return decoder_; }
   int image_token() const { return image_token_; }
 
+  /// Of the encoder and the projector.
+  virtual memory::VisionShape vision_shape() const = 0;
   /// A fresh sequence of the family's own kind; `ids` are checked, the rest is filled by start().
   virtual std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const;

@@ -6,6 +6,7 @@
 #include "backbones/image_towers.h"
 #include "backbones/text_decoders.h"
 #include "models/decoder_only.h"
+#include "models/shapes.h"
 #include "models/tensors.h"
 
 namespace mlx_vision::models {
@@ -52,6 +53,14 @@ class Idefics3 final : public DecoderOnlyVlm {
     // The reference writes the rows into the embedded prompt, in that array's type.
     return mx::astype(mx::flatten(projection_(pixel_shuffle(h, rows, columns)), 0, 1),
                       decoder().embedding_dtype());
+  }
+
+ protected:
+  memory::VisionShape vision_shape() const override {
+    auto shape = models::vision_shape(config_.vision);
+    shape.merge = config_.shuffle * config_.shuffle;
+    shape.merged_hidden = config_.vision.hidden * shape.merge;
+    return shape;
   }
 
  private:

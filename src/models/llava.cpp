@@ -4,6 +4,7 @@
 #include "backbones/image_towers.h"
 #include "backbones/text_decoders.h"
 #include "models/decoder_only.h"
+#include "models/shapes.h"
 #include "models/tensors.h"
 
 namespace mlx_vision::models {
@@ -62,6 +63,14 @@ class Llava final : public DecoderOnlyVlm {
     h = linear2_(nn::activate(config_.projector_activation, linear1_(h)));
     // The reference writes the rows into the embedded prompt, in that array's type.
     return mx::astype(mx::flatten(h, 0, 1), decoder().embedding_dtype());
+  }
+
+ protected:
+  memory::VisionShape vision_shape() const override {
+    auto shape = models::vision_shape(config_.vision);
+    shape.feature_layers = int(config_.feature_layers.size());
+    shape.merged_hidden = decoder().spec().hidden;
+    return shape;
   }
 
  private:

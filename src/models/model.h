@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "memory/shape.h"
 #include "mlx/mlx.h"
 #include "processing/processor.h"
 #include "weights/weights.h"
@@ -52,6 +53,9 @@ class Model {
   virtual mx::array decode(const mx::array& ids, std::span<Sequence* const> sequences) const = 0;
 
   virtual int vocab() const = 0;
+
+  /// Its numbers for the memory plan, all but the weights' bytes. Known before any weight is read.
+  virtual memory::ModelShape shape() const = 0;
 };
 
 /// Everything the rest of the program knows about a family: one constant at the end of its file. How its

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backbones/text_decoders.h"
+#include "models/shapes.h"
 #include "models/tensors.h"
 
 namespace mlx_vision::models {
@@ -55,20 +56,20 @@ MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_toke
 
 QwenVl::QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, int image_token,
                const nn::Weights& w)
-    : DecoderOnlyVlm(std::move(decoder), image_token),
-      merge_(vision.merge),
-      vision_(w["vision_tower"], vision) {}
+    : DecoderOnlyVlm(std::move(decoder), image_token), spec_(vision), vision_(w["vision_tower"], vision) {}
 
 mx::array QwenVl::encode(const processing::ImageInput& image) const {
   return vision_(to_array(image.array("pixel_values")), grid_of(image));
 }
+
+memory::VisionShape QwenVl::vision_shape() const { return models::vision_shape(spec_); }
 
 std::unique_ptr<DecoderSequence> QwenVl::make_sequence(std::span<const std::int32_t> ids,
                                                        std::span<const processing::ImageInput> images) const {
   std::vector<backbones::PatchGrid> grids;
   for (const auto& image : images) {
     const auto g = grid_of(image);
-    grids.push_back({g.frames, g.rows / merge_, g.columns / merge_});
+    grids.push_back({g.frames, g.rows / spec_.merge, g.columns / spec_.merge});
   }
   auto sequence = std::make_unique<QwenSequence>();
   sequence->positions = mrope_positions(ids, image_token(), grids);

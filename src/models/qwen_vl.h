@@ -29,6 +29,7 @@ class QwenVl final : public DecoderOnlyVlm {
   mx::array encode(const processing::ImageInput& image) const override;
 
  protected:
+  memory::VisionShape vision_shape() const override;
   std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const override;
   nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count,
@@ -36,7 +37,7 @@ class QwenVl final : public DecoderOnlyVlm {
   nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const override;
 
  private:
-  int merge_;
+  backbones::QwenVitSpec spec_;
   backbones::QwenVit vision_;
 };
 

@@ -37,6 +37,7 @@ mx::array Decoder::Block::attend(const mx::array& x, const Rope& rope, const Rop
 mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const Rope::Table& positions,
                                      std::span<KvCache* const> caches) const {
   const auto h = x + attend(attn_norm(x), rope, positions, caches);
+  settle(h);
   return h + mlp(mlp_norm(h));
 }
 
@@ -58,6 +59,7 @@ mx::array Decoder::operator()(mx::array h, const Rope::Table& positions,
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     for (std::size_t b = 0; b < caches.size(); ++b) layer[b] = &(*caches[b])[i];
     h = blocks_[i](h, rope_, positions, layer);
+    settle(h);
   }
   return norm_(h);
 }

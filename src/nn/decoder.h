@@ -36,7 +36,7 @@ class Decoder {
   mx::Dtype dtype() const { return dtype_; }
   /// Type of what embed() gives: bfloat16 where a packed table has no float type of its own.
   mx::Dtype embedding_dtype() const { return embed_.dtype(); }
-  DecoderCache new_cache() const { return DecoderCache(spec_.layers); }
+  DecoderCache new_cache() const { return DecoderCache(std::size_t(spec_.layers)); }
 
   /// ids `[…]` → `[…, hidden]`
   mx::array embed(const mx::array& ids) const { return embed_(ids); }

@@ -3,6 +3,8 @@
 namespace mlx_vision::nn {
 namespace {
 
+thread_local int cache_step = 256;
+
 mx::array grown(const std::optional<mx::array>& old, const mx::array& like, int capacity) {
   const auto fresh = [&](int count) {
     return mx::zeros({like.shape(0), like.shape(1), count, like.shape(3)}, like.dtype());
@@ -21,10 +23,14 @@ void write(mx::array& into, const mx::array& rows, int begin) {
 
 }  // namespace
 
+void set_cache_step(int tokens) { cache_step = tokens; }
+
+KvCache::KvCache() : step_(cache_step) {}
+
 std::pair<mx::array, mx::array> KvCache::append(const mx::array& keys, const mx::array& values) {
   const int end = length_ + keys.shape(2);
   if (!keys_ || end > keys_->shape(2)) {
-    const int capacity = (end + kStep - 1) / kStep * kStep;
+    const int capacity = (end + step_ - 1) / step_ * step_;
     keys_ = grown(keys_, keys, capacity);
     values_ = grown(values_, values, capacity);
   }

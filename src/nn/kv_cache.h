@@ -8,9 +8,13 @@
 
 namespace mlx_vision::nn {
 
+/// Tokens by which caches made from now on grow, for the calling thread; the default is 256.
+void set_cache_step(int tokens);
+
 /// Keys and values of one layer of one sequence, grown in steps. Engine thread only.
 class KvCache {
  public:
+  KvCache();
   /// Appends keys and values `[1, kv_heads, L, d]`; returns all so far, `[1, kv_heads, length, d]`.
   std::pair<mx::array, mx::array> append(const mx::array& keys, const mx::array& values);
   int length() const { return length_; }
@@ -18,7 +22,7 @@ class KvCache {
   void append_state(std::vector<mx::array>& out) const;
 
  private:
-  static constexpr int kStep = 256;  ///< tokens by which the buffers grow
+  int step_;
   std::optional<mx::array> keys_, values_;
   int length_ = 0;
 };

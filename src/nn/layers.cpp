@@ -4,6 +4,23 @@
 #include <numbers>
 
 namespace mlx_vision::nn {
+namespace {
+
+constexpr std::int64_t kManyRows = 8;
+
+std::int64_t rows_of(const mx::array& x) { return std::int64_t(x.size()) / x.shape(-1); }
+
+}  // namespace
+
+void settle(const mx::array& x) {
+  // A CPU loses microseconds by waiting; a GPU runs dry, so there only what matters is waited for.
+  constexpr std::size_t kManyBytes = 64 << 20;
+  const bool on_cpu = mx::default_device() == mx::Device::cpu;
+  if (on_cpu ? rows_of(x) < kManyRows : x.nbytes() < kManyBytes) return;
+  mx::array evaluated = x;
+  evaluated.eval();
+}
+
 Linear::Linear(const Weights& w, int in, int out, bool bias) : p_(load(w, in, out, bias)) {}
 
 Linear::Params Linear::load(const Weights& w, int in, int out, bool bias) {
@@ -24,7 +41,7 @@ namespace {
 // reaches a quarter of the dense rate in 16 bits, and compiles for a minute at first use.
 bool prefers_dense(std::int64_t rows) {
   if (mx::metal::is_available()) return false;
-  return mx::default_device() == mx::Device::cpu ? rows >= 8 : rows > 1;
+  return mx::default_device() == mx::Device::cpu ? rows >= kManyRows : rows > 1;
 }
 
 }  // namespace
@@ -32,7 +49,7 @@ bool prefers_dense(std::int64_t rows) {
 mx::array Linear::product(const mx::array& x) const {
   if (!p_.scales) return mx::matmul(x, mx::transpose(p_.weight));
   const auto& [group_size, bits, mode] = p_.quant;
-  if (prefers_dense(std::int64_t(x.size()) / x.shape(-1)))
+  if (prefers_dense(rows_of(x)))
     return mx::matmul(x, mx::transpose(mx::dequantize(p_.weight, *p_.scales, p_.biases, group_size, bits,
                                                       mode, std::nullopt, x.dtype())));
   return mx::quantized_matmul(x, p_.weight, *p_.scales, p_.biases, /*transpose=*/true, group_size, bits,

@@ -13,6 +13,11 @@ using weights::Weights;
 /// Python's, take part in type promotion.
 inline mx::array scalar(float value, const mx::array& x) { return mx::array(value, x.dtype()); }
 
+/// Evaluates x where it has many rows (on a GPU, where it is large). MLX allocates far ahead of the work:
+/// without this, activations and unpacked weights of several blocks would exist at once; with it, memory
+/// follows one half of a block. Few rows stay lazy, so that decoding is one graph.
+void settle(const mx::array& x);
+
 /// y = x Wᵀ + b for x `[…, in]`. Dense or quantised is decided per layer by what the file holds; callers
 /// neither know nor care.
 class Linear {

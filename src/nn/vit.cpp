@@ -17,11 +17,16 @@ Vit::Block::Block(const Weights& w, const VitSpec& s)
       heads(s.heads),
       head_dim(s.hidden / s.heads) {}
 
-mx::array Vit::Block::operator()(const mx::array& x) const {
+mx::array Vit::Block::attend(const mx::array& x) const {
   const auto n = norm1(x);
   const auto y = attention(split_heads(q(n), heads), split_heads(k(n), heads), split_heads(v(n), heads),
                            1 / std::sqrt(float(head_dim)), Mask::none);
-  const auto h = x + o(merge_heads(y));
+  return x + o(merge_heads(y));
+}
+
+mx::array Vit::Block::operator()(const mx::array& x) const {
+  const auto h = attend(x);
+  settle(h);
   return h + mlp(norm2(h));
 }
 
@@ -50,6 +55,7 @@ std::vector<mx::array> Vit::states(const mx::array& pixels, std::span<const int>
     h = mx::concatenate({mx::broadcast_to(*class_token_, {h.shape(0), 1, spec_.hidden}), h}, 1);
   h = h + (position_ids ? mx::take(position_, *position_ids, 0) : position_);
   if (pre_norm_) h = (*pre_norm_)(h);
+  settle(h);
 
   const auto index = [&](int block) { return block < 0 ? spec_.layers + 1 + block : block; };
   const int last = index(
@@ -60,6 +66,7 @@ std::vector<mx::array> Vit::states(const mx::array& pixels, std::span<const int>
       kept.emplace(i, h);
     if (i == last) break;
     h = blocks_[i](h);
+    settle(h);
   }
   std::vector<mx::array> out;
   for (const int block : wanted) out.push_back(kept.at(index(block)));

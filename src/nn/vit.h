@@ -34,6 +34,7 @@ class Vit {
   struct Block {
     Block(const Weights& w, const VitSpec& s);
     mx::array operator()(const mx::array& x) const;
+    mx::array attend(const mx::array& x) const;
     LayerNorm norm1, norm2;
     Linear q, k, v, o;
     Mlp mlp;

@@ -31,10 +31,26 @@ struct FixedText {
   int cell = 0;   ///< side of a token's part of the result; 0: the tokens are a square lattice
 };
 
+std::int64_t area(Size size) { return std::int64_t(size.width) * size.height; }
+
 class FixedSquare final : public ImageProcessor {
  public:
   FixedSquare(PixelRule pixels, SquareRule rule, FixedText text)
       : pixels_(std::move(pixels)), rule_(std::move(rule)), text_(std::move(text)) {}
+
+  PreparedSize plan(Size image, int) const override {
+    std::int64_t scratch = 0;
+    if (rule_.pad_colour) {
+      image.width = image.height = std::max(image.width, image.height);
+      scratch += area(image);
+    }
+    if (rule_.steps.resize) scratch += area(rule_.steps.resized(image));
+    if (rule_.steps.crop) scratch += area(*rule_.steps.crop);
+    return {.pixels = {1, 3, rule_.result.height, rule_.result.width},
+            .tokens = text_.count,
+            .expansion = text_.text.expanded(text_.count),
+            .scratch_pixels = scratch};
+  }
 
   ImageInput prepare(const Image& image, int) const override {
     const Image square = rule_.pad_colour ? media::pad_to_square(image, *rule_.pad_colour) : image;

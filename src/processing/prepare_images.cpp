@@ -51,6 +51,29 @@ void for_each_in_parallel(std::size_t count, const Work& work) {
 
 }  // namespace
 
+std::vector<PictureSize> sizes_of(const std::vector<ImagePart>& images) {
+  std::vector<PictureSize> out;
+  for (const ImagePart& part : images)
+    out.push_back({.size = {part.image.width(), part.image.height()},
+                   .source = part.source,
+                   .undecoded_pixels = std::int64_t(part.image.undecoded_pixels())});
+  return out;
+}
+
+std::vector<PreparedSize> plan_images(const ImageProcessor& processor,
+                                      const std::vector<PictureSize>& pictures) {
+  std::vector<PreparedSize> out;
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    try {
+      out.push_back(processor.plan(pictures[i].size, int(pictures.size())));
+      out.back().scratch_pixels += pictures[i].undecoded_pixels;
+    } catch (const MediaError& error) {
+      fail_for(i, pictures[i].source, error.what());
+    }
+  }
+  return out;
+}
+
 std::vector<ImageInput> prepare_images(const ImageProcessor& processor,
                                        const std::vector<ImagePart>& images) {
   std::vector<ImageInput> out(images.size());

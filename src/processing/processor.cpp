@@ -21,6 +21,25 @@ std::string counted(std::size_t count, std::string_view one) {
 
 }  // namespace
 
+PreparedSize ImageProcessor::plan(Size image, int count) const {
+  const DecodeLimits limits;
+  const auto pixels = std::int64_t(image.width) * image.height;
+  if (image.width < 1 || image.height < 1 || image.width > limits.side || image.height > limits.side ||
+      std::uint64_t(pixels) > limits.pixels)
+    throw MediaError("image: expected sides of 1 to " + std::to_string(limits.side) + " and at most " +
+                     std::to_string(limits.pixels) + " pixels, got " + std::to_string(image.width) + "x" +
+                     std::to_string(image.height));
+  std::vector<std::uint8_t> black(std::size_t(pixels) * 3);
+  const ImageInput input = prepare(Image::from_rgb(image.width, image.height, std::move(black)), count);
+  const Tensor& values = input.arrays.front();
+  // The resized picture and, where there are, the tiles cut from it.
+  const auto prepared = std::int64_t(values.floats.size() / 3);
+  return {.pixels = values.shape,
+          .tokens = input.tokens,
+          .expansion = input.expansion,
+          .scratch_pixels = 2 * prepared};
+}
+
 ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
   constexpr const char* kImages = "preprocessor_config.json";
   constexpr const char* kAll = "processor_config.json";
@@ -43,7 +62,7 @@ ProcessorFiles default_processor_files(std::string_view model_type) {
 }
 
 std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,
-                                std::span<const ImageInput> images) {
+                                std::span<const PreparedSize> images) {
   std::string out;
   std::size_t places = 0, at = 0;
   for (std::size_t found; (found = prompt.find(placeholder, at)) != prompt.npos; ++places) {

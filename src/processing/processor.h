@@ -29,6 +29,14 @@ struct ImageInput {
   const Tensor& array(std::string_view name) const;
 };
 
+/// What prepare() will make of a picture, known from the picture's size alone.
+struct PreparedSize {
+  std::vector<std::int64_t> pixels;  ///< shape of the first array, pixel_values in most families
+  int tokens = 0;                    ///< rows that it takes in the language model
+  std::string expansion;             ///< text that replaces its placeholder
+  std::int64_t scratch_pixels = 0;   ///< of the 8-bit pictures between the given one and pixel_values
+};
+
 /// A user's limits on prepared images; absent = the checkpoint's.
 struct ImageLimits {
   std::optional<std::int64_t> min_pixels, max_pixels;
@@ -38,6 +46,11 @@ struct ImageLimits {
 class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
+
+  /// What prepare() would give for a picture of this size. Families that have no rule for it of their own
+  /// prepare a black one, which takes as long and as much memory as a picture that is decoded.
+  /// @throws MediaError as prepare() would, and beyond DecodeLimits
+  virtual PreparedSize plan(Size image, int count) const;
 
   /// Resizes, tiles and normalises one image. @throws MediaError
   /// `count` is the number of images in the prompt: some families choose another rule for several.
@@ -94,6 +107,6 @@ std::string plain_prompt(const nlohmann::ordered_json& messages, std::string_vie
 /// Replaces each placeholder by its image's expansion, left to right.
 /// @throws RequestError when the numbers differ: "prompt: 2 places for images (<image>), got 1 image".
 std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,
-                                std::span<const ImageInput> images);
+                                std::span<const PreparedSize> images);
 
 }  // namespace mlx_vision::processing

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "mlx_vision/error.h"
-#include "processing/prepare_images.h"
 
 namespace mlx_vision::processing {
 
@@ -24,8 +23,15 @@ Prompt PromptBuilder::build(const Chat& chat, std::optional<bool> enable_thinkin
 }
 
 Prompt PromptBuilder::build_raw(std::string rendered, const std::vector<ImagePart>& images) const {
-  Prompt prompt{.text = std::move(rendered), .ids = {}, .images = prepare_images(*parts_.processor, images)};
-  prompt.ids = encode(expand_placeholders(prompt.text, parts_.processor->placeholder(), prompt.images));
+  Prompt prompt = outline(std::move(rendered), sizes_of(images));
+  prompt.images = prepare_images(*parts_.processor, images);
+  return prompt;
+}
+
+Prompt PromptBuilder::outline(std::string rendered, std::vector<PictureSize> pictures) const {
+  Prompt prompt{.text = std::move(rendered), .pictures = std::move(pictures)};
+  prompt.sizes = plan_images(*parts_.processor, prompt.pictures);
+  prompt.ids = encode(expand_placeholders(prompt.text, parts_.processor->placeholder(), prompt.sizes));
   return prompt;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mlx_vision/chat.h"
+#include "processing/prepare_images.h"
 #include "processing/processor.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -15,9 +16,11 @@ namespace mlx_vision::processing {
 
 /// What a model is given: nothing else of a request reaches it.
 struct Prompt {
-  std::string text;                ///< after the chat template, before images are expanded
-  std::vector<std::int32_t> ids;   ///< after expansion
-  std::vector<ImageInput> images;  ///< in the order of their places
+  std::string text;                   ///< after the chat template, before images are expanded
+  std::vector<std::int32_t> ids;      ///< after expansion
+  std::vector<PictureSize> pictures;  ///< in the order of their places
+  std::vector<PreparedSize> sizes;    ///< what becomes of each
+  std::vector<ImageInput> images;     ///< empty until they are prepared
 };
 
 /// A request's way to a prompt, without a model: messages, template, images, expansion, tokens. Immutable,
@@ -38,6 +41,10 @@ class PromptBuilder {
 
   /// @throws RequestError, MediaError (naming the image by its number and source)
   Prompt build(const Chat& chat, std::optional<bool> enable_thinking = std::nullopt) const;
+
+  /// All but the pixels, from a rendered prompt and the sizes of the pictures that fill its placeholders.
+  /// @throws as build
+  Prompt outline(std::string rendered, std::vector<PictureSize> pictures) const;
 
   /// For a prompt that is rendered already; `images` fill its placeholders in order. @throws as build
   Prompt build_raw(std::string rendered, const std::vector<ImagePart>& images) const;

@@ -55,18 +55,29 @@ class QwenPatches final : public ImageProcessor {
   QwenPatches(PixelRule pixels, Recipe recipe, int extra_tokens)
       : pixels_(std::move(pixels)), recipe_(recipe), extra_tokens_(extra_tokens) {}
 
-  ImageInput prepare(const Image& image, int) const override {
+  PreparedSize plan(Size image, int) const override {
     const PatchLayout& layout = recipe_.layout;
+    const Size size = target(image);
+    const std::int64_t rows = size.height / layout.patch, cols = size.width / layout.patch;
+    const std::int64_t tokens =
+        (rows / layout.merge) * (cols / layout.merge + int(recipe_.line_ends)) + extra_tokens_;
+    std::vector<std::int64_t> shape = {rows * cols, std::int64_t(layout.row())};
+    if (recipe_.planes) shape = {rows * cols, 3 * layout.temporal, layout.patch, layout.patch};
+    return {.pixels = std::move(shape),
+            .tokens = int(tokens),
+            .expansion = token_run(recipe_.token, tokens),
+            .scratch_pixels = std::int64_t(size.width) * size.height};
+  }
+
+  ImageInput prepare(const Image& image, int count) const override {
+    const PatchLayout& layout = recipe_.layout;
+    PreparedSize planned = plan({image.width(), image.height()}, count);
     const Size size = target({image.width(), image.height()});
     const std::int64_t rows = size.height / layout.patch, cols = size.width / layout.patch;
     ImageInput out;
-    const std::int64_t tokens =
-        (rows / layout.merge) * (cols / layout.merge + int(recipe_.line_ends)) + extra_tokens_;
-    out.expansion = token_run(recipe_.token, tokens);
-    out.tokens = int(tokens);
-    std::vector<std::int64_t> shape = {rows * cols, std::int64_t(layout.row())};
-    if (recipe_.planes) shape = {rows * cols, 3 * layout.temporal, layout.patch, layout.patch};
-    out.arrays.push_back(float_tensor("pixel_values", std::move(shape),
+    out.expansion = std::move(planned.expansion);
+    out.tokens = planned.tokens;
+    out.arrays.push_back(float_tensor("pixel_values", std::move(planned.pixels),
                                       planar_patches(pixels_.resized(image, size), layout, pixels_.table)));
     out.arrays.push_back(int_tensor("image_grid_thw", {1, 3}, {1, rows, cols}));
     return out;

@@ -28,23 +28,35 @@ struct TileRule {
   int patch = 0;          ///< side of the encoder's patches; 0: not known
 };
 
-/// Tiles of one picture in the order in which the model takes them.
-struct Tiles {
-  std::vector<Image> images;
+/// The sizes of one picture on its way into tiles.
+struct Cut {
+  Size first, whole;  ///< after the first resize, and what is cut
   Grid grid;
+  /// The squashed whole is one more tile.
+  std::int64_t count() const { return std::int64_t(grid.rows) * grid.cols + 1; }
 };
+
+std::int64_t area(Size size) { return std::int64_t(size.width) * size.height; }
 
 class TiledLongestEdge final : public ImageProcessor {
  public:
   TiledLongestEdge(PixelRule pixels, TileRule rule) : pixels_(std::move(pixels)), rule_(std::move(rule)) {}
 
-  ImageInput prepare(const Image& image, int) const override {
-    const Tiles tiles = cut(image);
-    const auto count = std::int64_t(tiles.images.size());
+  PreparedSize plan(Size image, int) const override {
+    const Cut cut = cut_of(image);
+    const std::int64_t count = cut.count();
+    return {.pixels = {count, 3, rule_.tile, rule_.tile},
+            .tokens = int(count) * rule_.tile_tokens,
+            .expansion = expansion(cut.grid),
+            .scratch_pixels = area(cut.first) + 2 * area(cut.whole) + count * rule_.tile * rule_.tile};
+  }
+
+  ImageInput prepare(const Image& image, int total) const override {
+    PreparedSize planned = plan({image.width(), image.height()}, total);
     ImageInput out;
-    out.tokens = int(count) * rule_.tile_tokens;
-    out.expansion = expansion(tiles.grid);
-    out.arrays.push_back(planes_of("pixel_values", tiles.images, pixels_.table));
+    out.tokens = planned.tokens;
+    out.expansion = std::move(planned.expansion);
+    out.arrays.push_back(planes_of("pixel_values", tiles_of(image), pixels_.table));
     return out;
   }
 
@@ -62,9 +74,8 @@ class TiledLongestEdge final : public ImageProcessor {
   std::vector<View> views(const ImageInput& input, Size original) const override {
     std::vector<View> out = plane_views(input.array("pixel_values"), pixels_.table,
                                         {.patch = rule_.patch, .tokens = rule_.tile_tokens});
-    const Size whole = whole_size(original);
-    const Grid grid = out.size() > 1 ? tile_grid(whole, rule_.tile) : Grid{};
-    place_tiles(out, 0, {grid, {rule_.tile, rule_.tile}, {whole.width, whole.height}}, original);
+    const Cut cut = cut_of(original);
+    place_tiles(out, 0, {cut.grid, {rule_.tile, rule_.tile}, {cut.whole.width, cut.whole.height}}, original);
     out.back().source = whole_box(original);
     return out;
   }
@@ -92,23 +103,25 @@ class TiledLongestEdge final : public ImageProcessor {
     return fit_longest_edge_even(image, *rule_.resize.longest_edge);
   }
 
-  /// Of the picture that is cut into tiles.
-  Size whole_size(Size image) const {
-    return rule_.split ? ceil_to_tiles(first_size(image), rule_.tile) : Size{rule_.tile, rule_.tile};
+  Cut cut_of(Size image) const {
+    const Size first = first_size(image);
+    if (!rule_.split) return {.first = first, .whole = {rule_.tile, rule_.tile}, .grid = {}};
+    const Size whole = ceil_to_tiles(first, rule_.tile);
+    const Grid grid = tile_grid(whole, rule_.tile);
+    if (std::int64_t(grid.rows) * grid.cols > kMostTiles)
+      throw MediaError("image: would be cut into " + std::to_string(std::int64_t(grid.rows) * grid.cols) +
+                       " tiles, at most " + std::to_string(kMostTiles) + " are possible");
+    return {.first = first, .whole = whole, .grid = grid};
   }
 
-  Tiles cut(const Image& image) const {
-    const Size one{rule_.tile, rule_.tile}, original{image.width(), image.height()};
-    const Image first = pixels_.resize ? pixels_.resized(image, first_size(original)) : image;
-    const Image whole = pixels_.resized(first, whole_size(original));
-    if (!rule_.split) return {{whole}, {}};
-    Tiles tiles{{}, tile_grid({whole.width(), whole.height()}, rule_.tile)};
-    const auto [rows, cols] = tiles.grid;
-    if (std::int64_t(rows) * cols > kMostTiles)
-      throw MediaError("image: would be cut into " + std::to_string(std::int64_t(rows) * cols) +
-                       " tiles, at most " + std::to_string(kMostTiles) + " are possible");
-    if (rows > 0) tiles.images = media::cut_tiles(whole, rule_.tile, rule_.tile);
-    tiles.images.push_back(rows == 0 ? whole : pixels_.resized(whole, one));
+  /// Tiles in the order in which the model takes them.
+  std::vector<Image> tiles_of(const Image& image) const {
+    const Cut cut = cut_of({image.width(), image.height()});
+    const Image first = pixels_.resize ? pixels_.resized(image, cut.first) : image;
+    const Image whole = pixels_.resized(first, cut.whole);
+    if (cut.grid.rows == 0) return {whole};
+    std::vector<Image> tiles = media::cut_tiles(whole, rule_.tile, rule_.tile);
+    tiles.push_back(pixels_.resized(whole, {rule_.tile, rule_.tile}));
     return tiles;
   }
 

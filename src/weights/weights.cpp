@@ -160,7 +160,7 @@ mx::array WeightStore::require_conv(const std::string& name, const mx::Shape& sh
 void WeightStore::skip(const std::string& prefix) {
   const std::string below = prefix + ".";
   for (const auto& [name, tensor] : tensors_)
-    if (name == prefix || name.starts_with(below)) taken_.insert(name);
+    if (name == prefix || name.starts_with(below)) skipped_.insert(name);
 }
 
 Quantization WeightStore::quantization_of(const std::string& module, int in) {
@@ -187,7 +187,8 @@ std::vector<Quantization> WeightStore::quantizations() const {
 void WeightStore::finish() const {
   std::vector<std::string> report = problems_;
   for (const auto& [name, tensor] : tensors_)
-    if (!taken_.contains(name)) report.push_back("unused   " + name + " " + to_text(tensor.shape()));
+    if (!taken_.contains(name) && !skipped_.contains(name))
+      report.push_back("unused   " + name + " " + to_text(tensor.shape()));
   if (report.empty()) return;
   std::sort(report.begin(), report.end());
   constexpr std::size_t kShown = 50;

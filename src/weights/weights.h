@@ -77,6 +77,8 @@ class WeightStore {
   void finish() const;
   /// All tensors that were taken, to be evaluated at load.
   std::vector<mx::array> taken() const;
+  /// Their renamed names.
+  const std::set<std::string>& taken_names() const { return taken_; }
   Layout layout() const { return layout_; }
   /// All tensors by their renamed names, taken or not.
   const std::unordered_map<std::string, mx::array>& tensors() const { return tensors_; }
@@ -89,7 +91,7 @@ class WeightStore {
   Layout layout_;
   std::optional<mx::Dtype> compute_;
   mx::Dtype stored_ = mx::float32;
-  std::set<std::string> taken_;
+  std::set<std::string> taken_, skipped_;
   std::vector<std::string> problems_;
   std::optional<Quantization> default_;
   std::map<std::string, std::optional<Quantization>> overrides_;

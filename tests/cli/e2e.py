@@ -14,7 +14,7 @@ KEYS = ["model_type", "prompt", "input_ids", "image_tokens", "output_ids", "text
 SECTIONS = {
     "usage": ["prompt_tokens", "completion_tokens", "total_tokens"],
     "timings": ["load_s", "preprocess_s", "encode_s", "prefill_s", "decode_s", "prompt_tps", "generation_tps"],
-    "memory": ["planned_peak_bytes", "peak_bytes"],
+    "memory": ["planned_peak_bytes", "peak_bytes", "adjustments"],
 }
 LOGIT_TOLERANCE = 2e-4
 
@@ -31,6 +31,7 @@ class Generate(ProgramTest):
             self.assertEqual(list(answer[section]), keys)
         self.assertEqual(answer["usage"]["total_tokens"], len(answer["input_ids"]) + len(answer["output_ids"]))
         self.assertGreater(answer["memory"]["peak_bytes"], 0)
+        self.assertGreaterEqual(answer["memory"]["planned_peak_bytes"], answer["memory"]["peak_bytes"])
         self.assertEqual(answer["finish_reason"], "length")
 
     def test_answers_equal_the_goldens(self):

@@ -22,7 +22,7 @@ class CommandLine(ProgramTest):
 
     def test_flags_of_mlx_vlm_that_are_not_supported_are_named(self):
         for flags in (["--video", "a.mp4"], ["--audio", "a.wav", "b.wav"], ["--kv-bits", "8"], ["--draft-model", "x"],
-                      ["--resize-shape", "224", "224"], ["--chat"], ["--adapter-path", "x"], ["--max-kv-size", "9"],
+                      ["--chat"], ["--adapter-path", "x"], ["--max-kv-size", "9"],
                       ["--processor-kwargs", "{}"], ["--thinking-budget", "5"]):
             with self.subTest(flags[0]):
                 self.usage("generate", "--model", self.model, "--prompt", "x", *flags, words=[flags[0] + " is not supported"])

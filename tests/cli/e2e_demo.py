@@ -77,6 +77,11 @@ class DefaultModel(ProgramTest):
         self.assertEqual(done.stdout, "There are four bars.\n", done.stderr)
         self.assertIn(NOTE, done.stderr)
 
+    def test_plan(self):
+        done = without_model("plan", "--image", PICTURES / "before.png", "--json")
+        self.assertTrue(json.loads(done.stdout)["fits"], done.stderr)
+        self.assertIn(NOTE, done.stderr)
+
     def test_the_variable_names_another(self):
         arguments = ["generate", "--prompt", "Hi", "--max-tokens", 1, "--json"]
         other = without_model(*arguments, MLX_VISION_MODEL=str(self.model))

@@ -31,13 +31,16 @@ Result example() {
 }  // namespace
 
 TEST_CASE("the object of generate --json, whose keys other programs depend on") {
-  CHECK(printed(to_json(example())) ==
+  auto r = example();
+  r.memory.adjustments = {"prompt in chunks of 512 tokens"};
+  CHECK(printed(to_json(r)) ==
         R"({"model_type":"qwen2_vl","prompt":"<|im_start|>é","input_ids":[1,-200,3],"image_tokens":[64,81],)"
         R"("output_ids":[5,6],"text":"A \"dog\"\n","finish_reason":"length",)"
         R"("usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5},)"
         R"("timings":{"load_s":0.5,"preprocess_s":0.25,"encode_s":0.125,"prefill_s":1.0,"decode_s":2.0,)"
         R"("prompt_tps":160.04,"generation_tps":24.0},)"
-        R"("memory":{"planned_peak_bytes":2000000000,"peak_bytes":1500000}})"
+        R"("memory":{"planned_peak_bytes":2000000000,"peak_bytes":1500000,)"
+        R"("adjustments":["prompt in chunks of 512 tokens"]}})"
         "\n");
 }
 

@@ -87,6 +87,7 @@ class Model : public models::Model {
   }
 
   int vocab() const override { return kVocab; }
+  memory::ModelShape shape() const override { return {}; }
   bool break_ = false;
 
  private:

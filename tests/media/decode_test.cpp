@@ -47,6 +47,11 @@ TEST_CASE("every picture of the corpus decodes to the reference's pixels, or is 
     CHECK(image.info().orientation == expected["orientation"].get<int>());
     CHECK(image.width() == expected["size"][0].get<int>());
     CHECK(image.height() == expected["size"][1].get<int>());
+    const ImageInfo header = read_image_info(kCorpus + name);
+    CHECK(header.format == image.info().format);
+    CHECK(header.mode == image.info().mode);
+    CHECK(header.orientation == image.info().orientation);
+    CHECK(header.seen_size() == std::pair(image.width(), image.height()));
     CHECK(checksum(image) == expected["rgb"].get<std::uint32_t>());
     CHECK(checksum(image.letterboxed(48, 48)) == expected["letterbox48"].get<std::uint32_t>());
     CHECK(checksum(image.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
@@ -100,11 +105,14 @@ TEST_CASE("an opened picture gives the pixels of a decoded one, whatever is aske
     CHECK(opened.info().mode == decoded.info().mode);
     CHECK(opened.info().orientation == decoded.info().orientation);
     const Image copy = opened;  // streams the first resize for both
+    const bool encoded = opened.info().format == "JPEG";
+    CHECK(opened.undecoded_pixels() == (encoded ? std::uint64_t(opened.width()) * opened.height() : 0));
     CHECK(checksum(copy.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
     CHECK(checksum(opened.letterboxed(48, 48)) == expected["letterbox48"].get<std::uint32_t>());
     CHECK(checksum(opened.resized(48, 9, Filter::bicubic)) == expected["bicubic48x9"].get<std::uint32_t>());
     CHECK(checksum(opened) == expected["rgb"].get<std::uint32_t>());
     CHECK(copy.pixels().data() == opened.pixels().data());
+    CHECK(copy.undecoded_pixels() == 0);
     const Image same = Image::open(kCorpus + name).resized(decoded.width(), decoded.height(), Filter::box);
     CHECK(checksum(same) == expected["rgb"].get<std::uint32_t>());
   }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "fixture.h"
+#include "models/shapes.h"
 
 using namespace fixture;
 
@@ -213,6 +214,25 @@ TEST_CASE("a tensor that is missing and one that is too many are both named") {
     CHECK(text.find("missing  " + dropped) != std::string::npos);
     CHECK(text.find("unused   language_model.extra.weight [3]") != std::string::npos);
     CHECK(text.starts_with("2 problem(s)"));
+  }
+}
+
+TEST_CASE("every family gives the memory plan its numbers") {
+  for (const auto& name : names()) {
+    CAPTURE(name);
+    const Loaded loaded = load(root() / name / "model", mx::float32);
+    const mv::memory::ModelShape shape = loaded.model->shape();
+    for (const auto& blocks : {shape.vision.blocks, shape.text})
+      for (const int number : {blocks.layers, blocks.hidden, blocks.heads, blocks.kv_heads, blocks.head_dim,
+                               blocks.mlp_hidden, blocks.activation_arrays})
+        CHECK(number > 0);
+    CHECK(shape.vocab == loaded.model->vocab());
+    CHECK(shape.element_bytes == 4);
+    CHECK(shape.vision.merged_hidden > 0);
+    const auto planned = loaded.processor->plan({300, 200}, 1);
+    const auto image = mv::models::image_work(shape, planned);
+    CHECK(image.values == image.tiles * image.patches * shape.vision.patch_values);
+    CHECK(image.rows * shape.vision.merge == image.tiles * image.patches);
   }
 }
 

@@ -44,6 +44,14 @@ TEST_CASE("every family prepares a picture without any file") {
   }
 }
 
+TEST_CASE("what prepares a black picture to plan one refuses sizes that no decoder gives") {
+  const auto processor = find_image_processor("llava_next").make(files(), {});
+  const PreparedSize planned = processor->plan({97, 113}, 1);
+  CHECK(planned.tokens == processor->prepare(test::pattern(97, 113), 1).tokens);
+  for (const Size size : {Size{0, 5}, Size{5, -1}, Size{65'536, 1}, Size{65'535, 65'535}})
+    CHECK_THROWS_WITH_AS(processor->plan(size, 1), Contains("178956970 pixels"), MediaError);
+}
+
 TEST_CASE("the most extreme shapes give a result or a MediaError") {
   const std::vector<Image> pictures = {test::pattern(65'535, 1), test::pattern(1, 65'535),
                                        test::pattern(1, 1)};

@@ -79,6 +79,14 @@ void check_texts(const json& entry, const json& expected, const ImageProcessor& 
   }
 }
 
+/// plan() knows from the size alone what prepare() made.
+void check_plan(const ImageProcessor& processor, const Image& image, int count, const ImageInput& input) {
+  const PreparedSize planned = processor.plan({image.width(), image.height()}, count);
+  CHECK(planned.pixels == input.arrays.front().shape);
+  CHECK(planned.tokens == input.tokens);
+  CHECK(planned.expansion == input.expansion);
+}
+
 /// prepare() gives an image's share of what the reference returns for it alone, batch() all of it.
 void check_images(const json& entry, const json& sizes, const json& expected,
                   const ImageProcessor& processor) {
@@ -88,6 +96,8 @@ void check_images(const json& entry, const json& sizes, const json& expected,
   for (const json& size : sizes) inputs.push_back(processor.prepare(pattern_of(size), int(sizes.size())));
   check_arrays(expected["arrays"], processor.batch(inputs));
   check_texts(entry, expected["expansions"], processor, inputs);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    check_plan(processor, pattern_of(sizes[i]), int(sizes.size()), inputs[i]);
 }
 
 void check_cases(const std::string& group) {
@@ -101,7 +111,9 @@ void check_cases(const std::string& group) {
       if (expected.contains("error")) {
         const auto label = expected["size"].dump();
         CAPTURE(label);
-        CHECK_THROWS_AS(processor->prepare(pattern_of(expected["size"]), 1), MediaError);
+        const Image image = pattern_of(expected["size"]);
+        CHECK_THROWS_AS(processor->prepare(image, 1), MediaError);
+        CHECK_THROWS_AS(processor->plan({image.width(), image.height()}, 1), MediaError);
       } else {
         check_images(entry, json::array({expected["size"]}), expected, *processor);
       }

@@ -17,9 +17,13 @@ using Json = nlohmann::ordered_json;
 class Unchanged final : public ImageProcessor {
  public:
   explicit Unchanged(std::string placeholder) : placeholder_(std::move(placeholder)) {}
+  PreparedSize plan(Size image, int count) const override {
+    return {.pixels = {}, .tokens = image.width * 100 + count, .expansion = placeholder_};
+  }
   ImageInput prepare(const Image& image, int count) const override {
     if (image.width() == 13) throw MediaError("unlucky");
-    return {.arrays = {}, .tokens = image.width() * 100 + count, .expansion = placeholder_};
+    PreparedSize size = plan({image.width(), image.height()}, count);
+    return {.arrays = {}, .tokens = size.tokens, .expansion = std::move(size.expansion)};
   }
   std::vector<View> views(const ImageInput&, Size) const override { return {}; }
   std::vector<Tensor> batch(std::span<const ImageInput>) const override { return {}; }
@@ -102,7 +106,7 @@ TEST_CASE("a prompt has one BOS whether or not the text brings it") {
 }
 
 TEST_CASE("placeholders are replaced left to right and must be as many as the images") {
-  std::vector<ImageInput> images(2);
+  std::vector<PreparedSize> images(2);
   images[0].expansion = "<image><image>";
   images[1].expansion = "[b]";
   CHECK(expand_placeholders("x<image>y<image>", "<image>", images) == "x<image><image>y[b]");
@@ -143,6 +147,13 @@ TEST_CASE("images keep their order on several threads, and an error names its im
   images[7] = {test::pattern(13, 1), "cat.png"};
   images[30] = {test::pattern(13, 1), "dog.png"};
   CHECK_THROWS_WITH_AS(prepare_images(processor, images), "image 8 (cat.png): unlucky", MediaError);
+}
+
+TEST_CASE("a picture that is still encoded counts among those between it and its values") {
+  const PictureSize picture{.size = {3, 1}, .source = "", .undecoded_pixels = 3};
+  const Unchanged processor("<image>");
+  CHECK(plan_images(processor, {picture, {.size = {3, 1}, .source = ""}})[0].scratch_pixels == 3);
+  CHECK(plan_images(processor, {picture, {.size = {3, 1}, .source = ""}})[1].scratch_pixels == 0);
 }
 
 TEST_CASE("a rendered prompt takes its images in order") {

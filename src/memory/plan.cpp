@@ -1,0 +1,180 @@
+#include "memory/plan.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+
+#include "memory/workspace.h"
+
+namespace mlx_vision::memory {
+namespace {
+
+using Bytes = std::uint64_t;
+constexpr Bytes kFloat = 4;  // rotation tables, scores, pixels: float32 on every backend
+
+Bytes feature_bytes(const ModelShape& m, const ImageWork& image) {
+  return Bytes(image.rows) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
+}
+
+// The attention that sees the whole picture, and the one that sees windows.
+Bytes vision_scores(const VisionShape& v, const ImageWork& image, const Settings& settings) {
+  const std::int64_t rows = image.patches + v.class_rows;
+  AttentionShape a{.batch = image.tiles, .heads = v.blocks.heads, .queries = rows, .keys = rows};
+  const Bytes whole = v.whole ? attention_scores(a, settings.attention_bytes) : 0;
+  if (v.window == 0) return whole;
+  a.batch = (image.patches + v.window - 1) / v.window;
+  a.queries = a.keys = v.window;
+  return std::max(whole, attention_scores(a, settings.attention_bytes));
+}
+
+/// The larger of a block's halves, by part.
+struct Moment {
+  Bytes activations = 0, scores = 0, unpacked = 0;
+  Bytes total() const { return activations + scores + unpacked; }
+};
+
+Moment worst_half(const HalfBlock& activations, Bytes scores, const HalfBlock& unpacked) {
+  const Moment attention{activations.attention, scores, unpacked.attention};
+  const Moment mlp{activations.mlp, 0, unpacked.mlp};
+  return attention.total() > mlp.total() ? attention : mlp;
+}
+
+Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Settings& settings) {
+  const ImageWork& image = work.images[index];
+  const VisionShape& v = m.vision;
+  const Bytes e = Bytes(m.element_bytes);
+  const std::int64_t rows = image.tiles * (image.patches + v.class_rows);
+  const Bytes width = Bytes(rows) * Bytes(v.blocks.hidden) * e;
+  const Bytes pixels = Bytes(image.values) * kFloat;
+  // Angles, angles twice, cosines, sines.
+  const Bytes tables = v.blocks.rotation ? Bytes(rows) * Bytes(v.blocks.head_dim) * kFloat * 7 / 2 : 0;
+  Moment worst =
+      worst_half(activations(v.blocks, rows, m.element_bytes), vision_scores(v, image, settings),
+                 m.packed_vision ? unpacked_weights(v.blocks, rows, m.element_bytes) : HalfBlock{});
+  const Moment embed{.activations = pixels + 4 * width};
+  const Moment project{.activations =
+                           Bytes(image.rows) * e *
+                           (2 * Bytes(v.merge) * Bytes(v.blocks.hidden) + 3 * Bytes(v.merged_hidden))};
+  for (const Moment& other : {embed, project})
+    if (other.total() > worst.total()) worst = other;
+
+  Phase out{.name = "encode"};
+  out[Part::weights] = m.weights.total();
+  out[Part::pixels] = pixels;
+  for (std::size_t i = 0; i <= index; ++i) out[Part::features] += feature_bytes(m, work.images[i]);
+  out[Part::vision] = worst.activations + tables + width * Bytes(v.feature_layers - 1);
+  out[Part::scores] = worst.scores;
+  out[Part::workspace] = worst.unpacked;
+  return out;
+}
+
+Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
+  const std::int64_t chunk = std::min<std::int64_t>(settings.prefill_chunk, work.prompt_tokens);
+  const AttentionShape a{.heads = m.text.heads, .queries = chunk, .keys = work.prompt_tokens};
+  const Moment worst =
+      worst_half(activations(m.text, chunk, m.element_bytes), attention_scores(a, settings.attention_bytes),
+                 m.packed_text ? unpacked_weights(m.text, chunk, m.element_bytes) : HalfBlock{});
+  Phase out{.name = "prefill"};
+  out[Part::weights] = m.weights.total();
+  for (const ImageWork& image : work.images) out[Part::features] += feature_bytes(m, image);
+  if (work.images.size() > 1) out[Part::features] *= 2;  // and joined
+  const Bytes cache = cache_bytes(m, work.prompt_tokens, settings.cache_step);
+  const int growing = work.prompt_tokens > chunk ? 2 : 1;
+  out[Part::cache] = cache + cache / Bytes(m.text.layers) * Bytes(growing);
+  out[Part::prompt] = worst.activations + Bytes(chunk) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
+  out[Part::scores] = worst.scores;
+  out[Part::workspace] = worst.unpacked;
+  out[Part::logits] = 3 * Bytes(m.vocab) * kFloat;
+  return out;
+}
+
+Phase decode(const ModelShape& m, const Work& work, const Settings& settings) {
+  const std::int64_t tokens = work.prompt_tokens + std::max<std::int64_t>(work.max_tokens - 1, 0);
+  const Bytes cache = cache_bytes(m, tokens, settings.cache_step);
+  const HalfBlock half = activations(m.text, 1, m.element_bytes);
+  Phase out{.name = "decode"};
+  out[Part::weights] = m.weights.total();
+  out[Part::cache] = cache + cache / Bytes(m.text.layers) * kGrowingLayers;
+  out[Part::prompt] = kGrowingLayers * (half.attention + half.mlp);
+  out[Part::logits] = 4 * Bytes(m.vocab) * kFloat;
+  return out;
+}
+
+}  // namespace
+
+std::string_view name_of(Part part) {
+  static constexpr std::array<std::string_view, kParts> kNames = {
+      "weights",          "pixels",          "vision activations", "attention scores",
+      "image features",   "key-value cache", "prompt activations", "logits",
+      "unpacked weights", "pictures"};
+  return kNames[std::size_t(part)];
+}
+
+std::uint64_t Phase::device() const {
+  return std::accumulate(bytes.begin(), bytes.end(), Bytes(0)) - (*this)[Part::pictures];
+}
+
+const Phase& MemoryPlan::largest() const {
+  return *std::max_element(phases.begin(), phases.end(),
+                           [](const Phase& a, const Phase& b) { return a.total() < b.total(); });
+}
+
+std::uint64_t MemoryPlan::device_peak() const {
+  Bytes most = 0;
+  for (const Phase& p : phases) most = std::max(most, p.device());
+  return most;
+}
+
+Part MemoryPlan::largest_part() const {
+  const auto& bytes = largest().bytes;
+  return Part(std::max_element(bytes.begin(), bytes.end()) - bytes.begin());
+}
+
+// Caches and features stay while other requests work; activations do not.
+std::uint64_t MemoryPlan::resident() const {
+  Bytes most = 0;
+  for (const Phase& p : phases) most = std::max(most, p[Part::cache] + p[Part::features] + p[Part::pictures]);
+  return most;
+}
+
+std::uint64_t MemoryPlan::transient() const {
+  const Bytes held = weights + resident(), peak = total_peak();
+  return peak - std::min(peak, held);
+}
+
+std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, int step) {
+  const std::int64_t capacity = (tokens + step - 1) / step * step;
+  return Bytes(m.text.layers) * 2 * Bytes(m.text.key_width()) * Bytes(capacity) * Bytes(m.element_bytes);
+}
+
+MemoryPlan plan_request(const ModelShape& model, const Work& work, const Settings& settings) {
+  MemoryPlan plan{.phases = {}, .settings = settings, .weights = model.weights.total()};
+  std::optional<Phase> largest;
+  Bytes prepared = 0, scratch = 0;
+  for (const ImageWork& image : work.images) {
+    prepared += Bytes(image.values) * kFloat;
+    scratch += image.scratch_bytes;
+  }
+  Phase prepare{.name = "prepare"};
+  prepare[Part::weights] = model.weights.total();
+  prepare[Part::pictures] = prepared + scratch;
+  for (std::size_t i = 0; i < work.images.size(); ++i) {
+    Phase next = encode(model, work, i, settings);
+    next[Part::pictures] = prepared;
+    prepared -= Bytes(work.images[i].values) * kFloat;
+    if (!largest || next.total() > largest->total()) largest = next;
+  }
+  if (largest) plan.phases = {prepare, *largest};
+  plan.phases.push_back(prefill(model, work, settings));
+  if (work.max_tokens > 0) plan.phases.push_back(decode(model, work, settings));
+  return plan;
+}
+
+Phase plan_load(const ModelShape& model) {
+  Phase out{.name = "load"};
+  out[Part::weights] = model.weights.total();
+  out[Part::workspace] = model.weights.load_extra;
+  return out;
+}
+
+}  // namespace mlx_vision::memory

@@ -1,0 +1,55 @@
+#pragma once
+#include <cstdint>
+
+namespace mlx_vision::memory {
+
+/// A stack of equal transformer blocks in numbers, whatever the backbone's own specification is.
+struct BlocksShape {
+  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, mlp_hidden = 0;
+  bool gated = false;         ///< the MLP has two maps into mlp_hidden, whose results are multiplied
+  int activation_arrays = 2;  ///< arrays of mlp_hidden per row that the activation function holds at once
+  bool rotation = false;      ///< positions enter as products with tables of cosines and sines
+
+  std::int64_t query_width() const { return std::int64_t(heads) * head_dim; }
+  std::int64_t key_width() const { return std::int64_t(kv_heads) * head_dim; }
+};
+
+/// An image encoder and what stands between it and the language model.
+struct VisionShape {
+  BlocksShape blocks;
+  int patch_values = 0;    ///< values of one patch, as the first product takes them
+  int class_rows = 0;      ///< rows that are added to each tile's patches
+  int window = 0;          ///< patches that see each other in blocks with windows; 0 = no block has any
+  bool whole = true;       ///< there are blocks in which all patches see each other
+  int merge = 1;           ///< patches that become one row of the language model
+  int merged_hidden = 0;   ///< width inside the projector
+  int feature_layers = 1;  ///< hidden states that are kept and joined
+};
+
+/// Bytes of the weights as they are held on this backend.
+struct WeightBytes {
+  std::uint64_t vision = 0, projector = 0, language = 0;
+  std::uint64_t load_extra = 0;  ///< held besides, while they are read and converted
+  std::uint64_t total() const { return vision + projector + language; }
+};
+
+/// What the memory plan knows of a loaded or openable checkpoint.
+struct ModelShape {
+  VisionShape vision;
+  BlocksShape text;
+  int vocab = 0;
+  int element_bytes = 4;                            ///< of activations and caches
+  bool packed_text = false, packed_vision = false;  ///< quantised weights
+  WeightBytes weights;
+};
+
+/// One prepared image as the encoder takes it.
+struct ImageWork {
+  std::int64_t tiles = 1;           ///< encoded side by side
+  std::int64_t patches = 0;         ///< of one tile
+  std::int64_t values = 0;          ///< elements of pixel_values
+  std::int64_t rows = 0;            ///< in the language model
+  std::uint64_t scratch_bytes = 0;  ///< of host memory while it is prepared
+};
+
+}  // namespace mlx_vision::memory

@@ -1,0 +1,43 @@
+#include "memory/workspace.h"
+
+#include <algorithm>
+
+namespace mlx_vision::memory {
+namespace {
+
+using Bytes = std::uint64_t;
+
+constexpr std::int64_t kRowsThatUnpack = 8;  // nn/layers.cpp: fewer rows take the packed product
+constexpr Bytes kBytesPerScore = 8;          // nn/attention.cpp: what the split is reckoned with
+
+}  // namespace
+
+HalfBlock activations(const BlocksShape& b, std::int64_t rows, int element_bytes) {
+  const std::int64_t d = b.hidden, q = b.query_width(), k = b.key_width(), m = b.mlp_hidden;
+  // The input, the norm's square and result, the output map. Queries, their dense copy, the attention's
+  // result and its copy with heads merged. Keys and values, and their dense copies.
+  const std::int64_t plain = 4 * d + 4 * q + 2 * k + (b.kv_heads == b.heads ? 2 * k : 0);
+  const std::int64_t rotated = b.rotation ? 3 * (q + k) / 2 : 0;
+  // The block's input, the half's, the norm's two, the second map's result.
+  const std::int64_t mlp = 5 * d + m * (b.activation_arrays + (b.gated ? 1 : 0));
+  const Bytes unit = Bytes(rows) * Bytes(element_bytes);
+  return {.attention = unit * Bytes(plain + rotated), .mlp = unit * Bytes(mlp)};
+}
+
+HalfBlock unpacked_weights(const BlocksShape& b, std::int64_t rows, int element_bytes) {
+  if (rows < kRowsThatUnpack) return {};
+  // Every map of the half: its codes taken apart, and its values.
+  const std::int64_t attention = 2 * b.hidden * (2 * b.query_width() + 2 * b.key_width());
+  const std::int64_t mlp = 2 * std::int64_t(b.hidden) * b.mlp_hidden * (b.gated ? 3 : 2);
+  return {.attention = Bytes(attention) * Bytes(element_bytes), .mlp = Bytes(mlp) * Bytes(element_bytes)};
+}
+
+std::uint64_t attention_scores(const AttentionShape& a, std::uint64_t budget) {
+  const Bytes row = Bytes(a.batch * a.heads * a.keys);
+  std::int64_t queries = a.queries;
+  if (row * kBytesPerScore * Bytes(a.queries) > budget)
+    queries = std::clamp<std::int64_t>(std::int64_t(budget / (row * kBytesPerScore)), 1, a.queries);
+  return row * Bytes(queries) * 4;
+}
+
+}  // namespace mlx_vision::memory

@@ -1,0 +1,71 @@
+#include "models/shapes.h"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+
+namespace mlx_vision::models {
+namespace {
+
+// Arrays that nn::activate holds at once, its argument among them.
+int arrays_of(nn::Activation kind) { return kind == nn::Activation::gelu_tanh ? 3 : 2; }
+
+}  // namespace
+
+memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
+  return {.layers = s.layers,
+          .hidden = s.hidden,
+          .heads = s.heads,
+          .kv_heads = s.kv_heads,
+          .head_dim = s.head_dim,
+          .mlp_hidden = s.mlp_hidden,
+          .gated = true,
+          .activation_arrays = arrays_of(nn::Activation::silu),
+          .rotation = true};
+}
+
+memory::VisionShape vision_shape(const nn::VitSpec& s) {
+  return {.blocks = {.layers = s.layers,
+                     .hidden = s.hidden,
+                     .heads = s.heads,
+                     .kv_heads = s.heads,
+                     .head_dim = s.hidden / s.heads,
+                     .mlp_hidden = s.mlp_hidden,
+                     .gated = false,
+                     .activation_arrays = arrays_of(s.activation),
+                     .rotation = false},
+          .patch_values = s.channels * s.patch * s.patch,
+          .class_rows = s.class_token ? 1 : 0,
+          .merged_hidden = s.hidden};
+}
+
+memory::VisionShape vision_shape(const backbones::QwenVitSpec& s) {
+  const int side = s.window / s.patch;
+  return {.blocks = {.layers = s.layers,
+                     .hidden = s.hidden,
+                     .heads = s.heads,
+                     .kv_heads = s.heads,
+                     .head_dim = s.hidden / s.heads,
+                     .mlp_hidden = s.mlp_hidden,
+                     .gated = s.gated_rms,
+                     .activation_arrays = arrays_of(s.gated_rms ? nn::Activation::silu : s.activation),
+                     .rotation = true},
+          .patch_values = s.channels * s.temporal_patch * s.patch * s.patch,
+          .window = side * side,
+          .whole = s.window == 0 || (!s.full_blocks.empty() && *s.full_blocks.begin() < s.layers),
+          .merge = s.merge * s.merge,
+          .merged_hidden = s.hidden * s.merge * s.merge};
+}
+
+memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size) {
+  memory::ImageWork out;
+  out.values = std::accumulate(size.pixels.begin(), size.pixels.end(), std::int64_t(1), std::multiplies<>());
+  // Tiles come as [n, C, H, W], patches of one picture as [patches, values].
+  out.tiles = size.pixels.size() == 4 ? size.pixels[0] : 1;
+  out.patches = out.values / std::max<std::int64_t>(out.tiles, 1) / std::max(model.vision.patch_values, 1);
+  out.rows = size.tokens;
+  out.scratch_bytes = std::uint64_t(size.scratch_pixels) * 3;
+  return out;
+}
+
+}  // namespace mlx_vision::models

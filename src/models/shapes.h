@@ -1,0 +1,20 @@
+#pragma once
+#include "backbones/qwen_vit.h"
+#include "memory/shape.h"
+#include "nn/decoder.h"
+#include "nn/vit.h"
+#include "processing/processor.h"
+
+namespace mlx_vision::models {
+
+// A backbone's specification as the memory plan takes it.
+
+memory::BlocksShape blocks_shape(const nn::DecoderSpec& spec);
+/// What stands between the tower and the language model is left for the family to fill in.
+memory::VisionShape vision_shape(const nn::VitSpec& spec);
+memory::VisionShape vision_shape(const backbones::QwenVitSpec& spec);
+
+/// A picture as the encoder of that shape will take it.
+memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size);
+
+}  // namespace mlx_vision::models
