@@ -31,9 +31,9 @@ step clippy
 cargo clippy --quiet --locked --release --all-targets --manifest-path rust/Cargo.toml -- -D warnings
 
 step clang-tidy
-clang_tidy=$(llvm clang-tidy)
-run_clang_tidy=$(llvm run-clang-tidy)
-"$run_clang_tidy" -quiet -clang-tidy-binary "$clang_tidy" -p build -j "$(getconf _NPROCESSORS_ONLN)" "^$PWD/src/" > build/clang-tidy.log 2>&1 || {
+[[ -x .venv-lint/bin/clang-tidy ]] || { echo 'lint: error: clang-tidy was not found; run scripts/setup.sh lint' >&2; exit 1; }
+git ls-files 'src/*.cpp' | xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 4 .venv-lint/bin/clang-tidy -p build --quiet \
+  > build/clang-tidy.log 2>&1 || {
   grep -E -A3 '(error|warning):' build/clang-tidy.log || cat build/clang-tidy.log
   exit 1
 }

@@ -72,7 +72,7 @@ mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int 
               : text(at, to));
     at = to;
   }
-  return mx::expand_dims(runs.size() == 1 ? runs[0] : mx::concatenate(std::move(runs), 0), 0);
+  return mx::expand_dims(nn::joined(std::move(runs), 0), 0);
 }
 
 nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int, mx::Dtype) const {

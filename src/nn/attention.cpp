@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nn/layers.h"
+
 namespace mlx_vision::nn {
 namespace {
 
@@ -76,7 +78,7 @@ mx::array block_attention(const mx::array& q, const mx::array& k, const mx::arra
     begin = end;
     i += count;
   }
-  return parts.size() == 1 ? parts[0] : mx::concatenate(std::move(parts), 2);
+  return joined(std::move(parts), 2);
 }
 
 mx::array split_heads(const mx::array& x, int heads) {

@@ -31,7 +31,7 @@ mx::array Decoder::Block::attend(const mx::array& x, const Rope& rope, const Rop
     const auto [all_keys, all_values] = caches[b]->append(row(keys, b), row(values, b));
     outputs.push_back(attention(row(queries, b), all_keys, all_values, scale, mask));
   }
-  return o(merge_heads(outputs.size() == 1 ? outputs[0] : mx::concatenate(std::move(outputs), 0)));
+  return o(merge_heads(joined(std::move(outputs), 0)));
 }
 
 mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const Rope::Table& positions,

@@ -12,6 +12,11 @@ std::int64_t rows_of(const mx::array& x) { return std::int64_t(x.size()) / x.sha
 
 }  // namespace
 
+mx::array joined(std::vector<mx::array> parts, int axis) {
+  if (parts.size() == 1) return parts[0];
+  return mx::concatenate(std::move(parts), axis);
+}
+
 void settle(const mx::array& x) {
   // A CPU loses microseconds by waiting; a GPU runs dry, so there only what matters is waited for.
   constexpr std::size_t kManyBytes = 64 << 20;

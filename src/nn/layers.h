@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "weights/weights.h"
 
@@ -17,6 +18,9 @@ inline mx::array scalar(float value, const mx::array& x) { return mx::array(valu
 /// without this, activations and unpacked weights of several blocks would exist at once; with it, memory
 /// follows one half of a block. Few rows stay lazy, so that decoding is one graph.
 void settle(const mx::array& x);
+
+/// The parts one after another along the axis; a single part as it is, without a copy.
+mx::array joined(std::vector<mx::array> parts, int axis);
 
 /// y = x Wᵀ + b for x `[…, in]`. Dense or quantised is decided per layer by what the file holds; callers
 /// neither know nor care.

@@ -24,7 +24,7 @@ Quantization mode_defaults(const std::string& mode) {
 }
 
 template <class T>
-bool one_of(T value, std::initializer_list<T> known) {
+bool one_of(const T& value, std::initializer_list<T> known) {
   return std::find(known.begin(), known.end(), value) != known.end();
 }
 
@@ -54,7 +54,7 @@ std::optional<core::ConfigReader> quantization_table(const core::ConfigReader& c
     return config.child("quantization");
   }
   if (!config.is_object("quantization_config")) return std::nullopt;
-  const auto table = config.child("quantization_config");
+  auto table = config.child("quantization_config");
   if (table.has("quant_method") && !table.has("bits"))
     table.fail("quant_method", "expected a checkpoint quantised for MLX, got " +
                                    table.get<std::string>("quant_method") +

@@ -13,6 +13,8 @@ import unittest
 
 BUILD, SOURCE = pathlib.Path(os.environ["BUILD_DIR"]), pathlib.Path(os.environ["SOURCE_DIR"])
 CMAKE = os.environ["CMAKE"]
+sys.path.insert(0, str(SOURCE / "tests"))
+import doc_commands  # noqa: E402
 LINUX = sys.platform == "linux"
 
 
@@ -87,10 +89,17 @@ class Installed(unittest.TestCase):
         self.assertIn("no such folder", lines["config"])
         self.assertGreater(int(lines["families"]), 0)
 
-    def test_example_describes_a_picture(self):
-        told = run(*self.example())
-        self.assertIn("the word RABBIT in black", told)
-        self.assertRegex(told, r"\d+ tokens in, [1-9]\d* out")
+    def test_examples_print_what_their_page_says(self):
+        place = self.root / "examples_page"
+        (place / "build").mkdir(parents=True)
+        (place / "build" / "mlx-vision").symlink_to(self.program)
+        (place / "build-example").symlink_to(self.example()[0].parent)
+        for name in ("README.md", "examples"):
+            (place / name).symlink_to(SOURCE / name)
+        environment = {k: v for k, v in os.environ.items() if k != "MLX_VISION_MODEL"}
+        left = doc_commands.check(self, SOURCE / "examples" / "README.md", place, environment, "^build")
+        # These are what setUpClass and built() did.
+        self.assertEqual([line.split()[0] for line in left], ["make", "cmake", "cmake"])
 
     @unittest.skipUnless(LINUX, "reads ELF files")
     def test_nothing_points_back_to_the_clone(self):
