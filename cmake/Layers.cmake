@@ -5,9 +5,9 @@ add_library(mlx_vision_options INTERFACE)
 target_compile_options(mlx_vision_options INTERFACE -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers)
 target_include_directories(mlx_vision_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 
-# Code that is never hot compiles in two thirds of the time with little optimisation.
+# Code that is never hot compiles in half of the time with little optimisation.
 add_library(mlx_vision_not_hot INTERFACE)
-target_compile_options(mlx_vision_not_hot INTERFACE $<$<CONFIG:Release>:-O1>)
+target_compile_options(mlx_vision_not_hot INTERFACE $<$<CONFIG:Release>:-O1> $<$<CONFIG:Sanitize>:-O0>)
 
 # mlx_vision_precompile(TARGET LAYER [HEADER ...]): the sanitizers' builds parse the large headers once a target. The release
 # build does without, so that a file which forgets an #include is found there.
@@ -53,5 +53,8 @@ function(mlx_vision_test layer)
     target_compile_options(test_${layer} PRIVATE -Wno-restrict) # g++ 12 warns falsely on "text" + std::string
   endif()
   target_compile_definitions(test_${layer} PRIVATE TESTS_DIR="${PROJECT_SOURCE_DIR}/tests")
+  if(MLX_VISION_SANITIZE)
+    target_compile_definitions(test_${layer} PRIVATE MLX_VISION_SANITIZED)
+  endif()
   add_test(NAME ${layer} COMMAND test_${layer})
 endfunction()
