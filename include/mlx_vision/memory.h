@@ -33,7 +33,7 @@ struct MemoryReport {
     std::string part;
     std::vector<std::uint64_t> bytes;  ///< by phase
   };
-  std::vector<std::string> phases;  ///< "load", "encode", "prefill", "decode"
+  std::vector<std::string> phases;  ///< "load", "prepare", "encode", "prefill", "decode"
   std::vector<Row> rows;
   std::vector<std::uint64_t> totals;     ///< by phase, `pictures` included
   std::uint64_t planned_peak_bytes = 0;  ///< of MLX's allocator, as in Result::memory

@@ -1,11 +1,11 @@
 #include "cli/image_source.h"
 
-#include <algorithm>
 #include <cctype>
 #include <optional>
 #include <system_error>
 
 #include "cli/base64.h"
+#include "core/lower.h"
 #include "mlx_vision/error.h"
 
 namespace mlx_vision::cli {
@@ -17,14 +17,8 @@ namespace {
   throw RequestError(text.append(": ").append(why));
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return out;
-}
-
 bool has_scheme(const std::string& source, std::string_view scheme) {
-  return lower(std::string_view(source).substr(0, scheme.size())) == scheme;
+  return core::lower(std::string_view(source).substr(0, scheme.size())) == scheme;
 }
 
 std::optional<std::string> percent_decoded(std::string_view text) {
@@ -49,7 +43,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
 std::filesystem::path file_uri_path(const std::string& source, const std::string& place) {
   std::string_view rest = std::string_view(source).substr(std::string_view("file://").size());
   const std::size_t slash = rest.find('/');
-  const std::string host = lower(rest.substr(0, slash));
+  const std::string host = core::lower(rest.substr(0, slash));
   if (slash == std::string_view::npos || !(host.empty() || host == "localhost"))
     fail(place, "expected file:///absolute/path, got \"" + source + "\"");
   const auto path = percent_decoded(rest.substr(slash));
@@ -67,7 +61,7 @@ std::vector<std::byte> data_uri_bytes(const std::string& source, const std::stri
   // Some writers escape "+", "/" and "=" of the base64 text.
   const auto plain = percent_decoded(data);
   if (!plain) fail(place, "malformed percent escape in the data: URI");
-  if (lower(std::string_view(source).substr(0, comma)).ends_with(";base64")) {
+  if (core::lower(std::string_view(source).substr(0, comma)).ends_with(";base64")) {
     auto bytes = decode_base64(*plain);
     if (!bytes) fail(place, "the data: URI is not valid base64");
     return *std::move(bytes);

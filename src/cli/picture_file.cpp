@@ -1,8 +1,6 @@
 #include "cli/picture_file.h"
 
-#include <algorithm>
-#include <cctype>
-
+#include "core/lower.h"
 #include "core/new_file.h"
 #include "mlx_vision/error.h"
 
@@ -10,12 +8,7 @@ namespace mlx_vision::cli {
 
 namespace {
 
-std::string ending(const std::filesystem::path& path) {
-  std::string text = path.extension().string();
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return char(std::tolower(c)); });
-  return text;
-}
+std::string ending(const std::filesystem::path& path) { return core::lower(path.extension().string()); }
 
 }  // namespace
 

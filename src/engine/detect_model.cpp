@@ -96,9 +96,8 @@ std::optional<std::string> configured_type(const std::filesystem::path& folder,
 std::string last_part(const std::string& path) {
   const auto end = path.find_last_not_of("/\\");
   if (end == std::string::npos) return {};
-  const auto begin = path.find_last_of("/\\", end);
-  return path.substr(begin == std::string::npos ? 0 : begin + 1,
-                     end + 1 - (begin == std::string::npos ? 0 : begin + 1));
+  const auto begin = path.find_last_of("/\\", end) + 1;  // npos + 1 == 0
+  return path.substr(begin, end + 1 - begin);
 }
 
 }  // namespace

@@ -161,16 +161,16 @@ class Engine::Loop {
   // nullopt also for a job without a plan. @throws CapacityError when waiting would be in vain
   std::optional<memory::Ledger::Reservation> reserve(const Job& job) {
     if (!job.plan || !limits_.memory) {
-      if (job.plan) return *ledger_.try_reserve({}, 0);
+      if (job.plan) return *ledger_.try_reserve({}, {}, 0);
       return std::nullopt;
     }
     const memory::MemoryPlan& plan = *job.plan;
     const std::uint64_t capacity = limits_.memory();
     const std::uint64_t free = capacity - std::min(capacity, plan.weights);
-    auto reservation = ledger_.try_reserve({plan.resident(), plan.transient()}, free);
+    auto reservation = ledger_.try_reserve(plan.demand(), plan.device_demand(), free);
     if (reservation) {
-      planned_ = std::max(planned_, plan.weights + ledger_.total());
-      set_memory_limits(plan.weights + ledger_.total(), capacity);
+      planned_ = std::max(planned_, plan.weights + ledger_.device_total());
+      set_memory_limits(plan.weights + ledger_.device_total(), capacity);
     } else if (active_.empty()) {
       throw CapacityError(memory::refusal(plan, capacity, {}), plan.total_peak(), capacity);
     }

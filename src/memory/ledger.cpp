@@ -4,17 +4,18 @@
 
 namespace mlx_vision::memory {
 
-std::uint64_t Ledger::total() const {
+std::uint64_t Ledger::sum(Demand Entry::*which) const {
   std::uint64_t resident = 0, transient = 0;
-  for (const Demand& demand : entries_) {
-    resident += demand.resident;
-    transient = std::max(transient, demand.transient);
+  for (const Entry& entry : entries_) {
+    resident += (entry.*which).resident;
+    transient = std::max(transient, (entry.*which).transient);
   }
   return resident + transient;
 }
 
-std::optional<Ledger::Reservation> Ledger::try_reserve(const Demand& demand, std::uint64_t available) {
-  entries_.push_back(demand);
+std::optional<Ledger::Reservation> Ledger::try_reserve(const Demand& all, const Demand& device,
+                                                       std::uint64_t available) {
+  entries_.push_back({all, device});
   if (total() <= available) return Reservation(*this, std::prev(entries_.end()));
   entries_.pop_back();
   return std::nullopt;

@@ -4,21 +4,22 @@
 #include <optional>
 #include <utility>
 
-namespace mlx_vision::memory {
+#include "memory/plan.h"
 
-/// Bytes of one request: held until its end, and the most it takes besides while it is its turn.
-struct Demand {
-  std::uint64_t resident = 0, transient = 0;
-};
+namespace mlx_vision::memory {
 
 /// What admitted requests were promised. Turns are taken one at a time, so all residents count, and of the
 /// transients the largest. Not for several threads.
 class Ledger {
+  struct Entry {
+    Demand all, device;
+  };
+
  public:
   /// Returns the promise when it goes; must not outlive its ledger.
   class Reservation {
    public:
-    Reservation(Ledger& ledger, std::list<Demand>::iterator entry) : ledger_(&ledger), entry_(entry) {}
+    Reservation(Ledger& ledger, std::list<Entry>::iterator entry) : ledger_(&ledger), entry_(entry) {}
     Reservation(Reservation&& other) noexcept
         : ledger_(std::exchange(other.ledger_, nullptr)), entry_(other.entry_) {}
     Reservation& operator=(Reservation&& other) noexcept {
@@ -32,15 +33,18 @@ class Ledger {
 
    private:
     Ledger* ledger_;
-    std::list<Demand>::iterator entry_;
+    std::list<Entry>::iterator entry_;
   };
 
-  /// nullopt when the total with `demand` would exceed `available`; then nothing changes.
-  std::optional<Reservation> try_reserve(const Demand& demand, std::uint64_t available);
-  std::uint64_t total() const;
+  /// nullopt when the total with `all` would exceed `available`; then nothing changes.
+  std::optional<Reservation> try_reserve(const Demand& all, const Demand& device, std::uint64_t available);
+  /// Of all memory, and of MLX's allocator alone.
+  std::uint64_t total() const { return sum(&Entry::all); }
+  std::uint64_t device_total() const { return sum(&Entry::device); }
 
  private:
-  std::list<Demand> entries_;
+  std::uint64_t sum(Demand Entry::*which) const;
+  std::list<Entry> entries_;
 };
 
 }  // namespace mlx_vision::memory

@@ -130,16 +130,20 @@ Part MemoryPlan::largest_part() const {
   return Part(std::max_element(bytes.begin(), bytes.end()) - bytes.begin());
 }
 
-// Caches and features stay while other requests work; activations do not.
-std::uint64_t MemoryPlan::resident() const {
-  Bytes most = 0;
-  for (const Phase& p : phases) most = std::max(most, p[Part::cache] + p[Part::features] + p[Part::pictures]);
-  return most;
+// Caches, features and pictures stay while other requests work; activations do not.
+Demand MemoryPlan::demand() const {
+  Demand out;
+  for (const Phase& p : phases)
+    out.resident = std::max(out.resident, p[Part::cache] + p[Part::features] + p[Part::pictures]);
+  out.transient = total_peak() - std::min(total_peak(), weights + out.resident);
+  return out;
 }
 
-std::uint64_t MemoryPlan::transient() const {
-  const Bytes held = weights + resident(), peak = total_peak();
-  return peak - std::min(peak, held);
+Demand MemoryPlan::device_demand() const {
+  Demand out;
+  for (const Phase& p : phases) out.resident = std::max(out.resident, p[Part::cache] + p[Part::features]);
+  out.transient = device_peak() - std::min(device_peak(), weights + out.resident);
+  return out;
 }
 
 std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, int step) {

@@ -51,6 +51,11 @@ struct Phase {
   std::uint64_t total() const { return device() + (*this)[Part::pictures]; }
 };
 
+/// Bytes of one request: held until its end, and the most it takes besides while it is its turn.
+struct Demand {
+  std::uint64_t resident = 0, transient = 0;
+};
+
 /// The peak is the largest phase, not the sum of all parts.
 struct MemoryPlan {
   std::vector<Phase> phases;
@@ -61,9 +66,10 @@ struct MemoryPlan {
   std::uint64_t total_peak() const { return largest().total(); }
   /// The part that takes most in the largest phase.
   Part largest_part() const;
-  /// What the request holds until its end once it is under way, and the most it takes besides.
-  std::uint64_t resident() const;
-  std::uint64_t transient() const;
+  /// What the request takes besides the weights, of all memory.
+  Demand demand() const;
+  /// The same of MLX's allocator alone.
+  Demand device_demand() const;
 
   std::uint64_t weights = 0;
 };

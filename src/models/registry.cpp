@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "core/lower.h"
 #include "models/model.h"
 
 namespace mlx_vision::models {
@@ -13,9 +13,7 @@ std::span<const Family* const> families() {
 }
 
 const Family* lookup_family(std::string_view model_type) {
-  std::string wanted(model_type);
-  std::transform(wanted.begin(), wanted.end(), wanted.begin(),
-                 [](unsigned char c) { return char(std::tolower(c)); });
+  const std::string wanted = core::lower(model_type);
   for (const Family* f : families())
     if (f->model_type == wanted ||
         std::find(f->aliases.begin(), f->aliases.end(), wanted) != f->aliases.end())

@@ -159,4 +159,9 @@ std::vector<Tensor> concatenated(std::span<const ImageInput> images) {
   return out;
 }
 
+std::vector<Tensor> with_leading_axis(std::vector<Tensor> arrays) {
+  for (Tensor& array : arrays) array.shape.insert(array.shape.begin(), 1);
+  return arrays;
+}
+
 }  // namespace mlx_vision::processing

@@ -38,4 +38,7 @@ Tensor joined(std::string_view name, std::span<const ImageInput> images, std::in
 /// @throws std::logic_error otherwise.
 std::vector<Tensor> concatenated(std::span<const ImageInput> images);
 
+/// Each array as one of a batch of one: `[1, …]`.
+std::vector<Tensor> with_leading_axis(std::vector<Tensor> arrays);
+
 }  // namespace mlx_vision::processing

@@ -47,9 +47,7 @@ class CanvasTiles final : public ImageProcessor {
   }
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
-    std::vector<Tensor> out = concatenated(images);
-    for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
-    return out;
+    return with_leading_axis(concatenated(images));
   }
 
   /// The language model reads the tiles by cross-attention: their tokens are none of its rows.

@@ -51,9 +51,7 @@ class DynamicGrid final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     std::vector<Tensor> out = concatenated(images);
-    if (rule_.batch_axis)
-      for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
-    return out;
+    return rule_.batch_axis ? with_leading_axis(std::move(out)) : out;
   }
 
   std::vector<View> views(const ImageInput& input, Size original) const override {

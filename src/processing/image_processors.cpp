@@ -1,9 +1,8 @@
 #include "processing/image_processors.h"
 
-#include <algorithm>
-#include <cctype>
 #include <string>
 
+#include "core/lower.h"
 #include "mlx_vision/error.h"
 #include "processing/anyres_tiles.h"
 #include "processing/canvas_tiles.h"
@@ -77,9 +76,7 @@ constexpr FamilyImages kFamilies[] = {
 std::span<const FamilyImages> image_processors() { return kFamilies; }
 
 const FamilyImages* lookup_image_processor(std::string_view model_type) {
-  std::string wanted(model_type);
-  std::transform(wanted.begin(), wanted.end(), wanted.begin(),
-                 [](unsigned char c) { return char(std::tolower(c)); });
+  const std::string wanted = core::lower(model_type);
   for (const FamilyImages& family : kFamilies)
     if (family.model_type == wanted) return &family;
   return nullptr;

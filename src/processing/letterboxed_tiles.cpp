@@ -46,9 +46,7 @@ class LetterboxedTiles final : public ImageProcessor {
   }
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
-    std::vector<Tensor> out = concatenated(images);
-    for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
-    return out;
+    return with_leading_axis(concatenated(images));
   }
 
   std::vector<View> views(const ImageInput& input, Size original) const override {

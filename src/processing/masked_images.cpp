@@ -56,9 +56,7 @@ class MaskedImages final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     if (images.empty()) return {};
-    std::vector<Tensor> out = joined_views(images);
-    for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
-    return out;
+    return with_leading_axis(joined_views(images));
   }
 
   /// A resampler makes the tokens, so they have no places in the view.

@@ -67,8 +67,7 @@ class TiledLongestEdge final : public ImageProcessor {
       std::vector<std::int64_t> ones(out.front().floats.size() / 3, 1);
       out.push_back(int_tensor("pixel_attention_mask", shape, std::move(ones)));
     }
-    for (Tensor& tensor : out) tensor.shape.insert(tensor.shape.begin(), 1);
-    return out;
+    return with_leading_axis(std::move(out));
   }
 
   std::vector<View> views(const ImageInput& input, Size original) const override {

@@ -1,12 +1,12 @@
 #include "mlx_vision/vision_config.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <sstream>
 #include <utility>
 
 #include "core/config.h"
+#include "core/lower.h"
 #include "media/geometry.h"
 #include "media/normalize.h"
 #include "mlx_vision/error.h"
@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::string_view kPlace = "{prompt}";
 constexpr int kMostImages = 10'000;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  return out;
-}
 
 [[noreturn]] void fail(const VisionConfig& row, const char* field, const std::string& why) {
   throw ConfigError(std::string("vision configuration \"")
@@ -121,7 +115,7 @@ VisionConfigTable::VisionConfigTable()
             {.name = "default"}} {}
 
 void VisionConfigTable::add(VisionConfig row) {
-  row.name = lower(row.name);
+  row.name = core::lower(row.name);
   check(row);
   const auto same =
       std::find_if(rows_.begin(), rows_.end(), [&](const auto& r) { return r.name == row.name; });
@@ -137,14 +131,14 @@ std::vector<std::string> VisionConfigTable::add_from_file(const std::filesystem:
   std::vector<std::string> names;
   for (const auto& name : file.keys()) {
     extended.add(read_row(file.child(name), name, extended.get("default")));
-    names.push_back(lower(name));
+    names.push_back(core::lower(name));
   }
   *this = std::move(extended);
   return names;
 }
 
 const VisionConfig* VisionConfigTable::find(std::string_view name) const {
-  const std::string wanted = lower(name);
+  const std::string wanted = core::lower(name);
   const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const auto& r) { return r.name == wanted; });
   return row == rows_.end() ? nullptr : &*row;
 }
@@ -152,7 +146,7 @@ const VisionConfig* VisionConfigTable::find(std::string_view name) const {
 VisionConfig VisionConfigTable::get(std::string_view name) const {
   if (const auto* row = find(name)) return *row;
   VisionConfig row = *find("default");
-  row.name = lower(name);
+  row.name = core::lower(name);
   return row;
 }
 

@@ -81,7 +81,9 @@ TEST_CASE("the peak is the largest phase") {
   for (const Phase& phase : plan.phases) CHECK(phase.total() <= plan.total_peak());
   CHECK(plan.largest().total() == plan.total_peak());
   CHECK(plan.largest()[plan.largest_part()] > 0);
-  CHECK(plan.weights + plan.resident() + plan.transient() >= plan.total_peak());
+  const Demand all = plan.demand(), device = plan.device_demand();
+  CHECK(plan.weights + all.resident + all.transient >= plan.total_peak());
+  CHECK(plan.weights + device.resident + device.transient == plan.device_peak());
 }
 
 TEST_CASE("what fits runs as wanted, at the very limit, too") {
@@ -139,14 +141,17 @@ TEST_CASE("a refusal states need, available, the largest part and the ways out")
 TEST_CASE("reservations add up, the largest transient counts, and they are returned") {
   Ledger ledger;
   {
-    const auto first = ledger.try_reserve({.resident = 30, .transient = 50}, 100);
+    const auto first =
+        ledger.try_reserve({.resident = 30, .transient = 50}, {.resident = 10, .transient = 50}, 100);
     REQUIRE(first);
     CHECK(ledger.total() == 80);
-    CHECK_FALSE(ledger.try_reserve({.resident = 21, .transient = 10}, 100));
+    CHECK_FALSE(ledger.try_reserve({.resident = 21, .transient = 10}, {}, 100));
     CHECK(ledger.total() == 80);
-    auto second = ledger.try_reserve({.resident = 20, .transient = 10}, 100);
+    auto second =
+        ledger.try_reserve({.resident = 20, .transient = 10}, {.resident = 20, .transient = 5}, 100);
     REQUIRE(second);
     CHECK(ledger.total() == 100);
+    CHECK(ledger.device_total() == 80);
     const auto moved = std::move(*second);
     CHECK(ledger.total() == 100);
   }
