@@ -3,7 +3,7 @@
 
     bench/memory/plan.py --mlx-vision build/mlx-vision [--work DIR] [--only WORD]
 
-Makes checkpoints of real widths with random weights (tools/make_real_size.py, needs numpy) in DIR, runs `mlx-vision generate --json` on
+Makes checkpoints of real widths with random weights, some with fewer layers to save time (tools/make_real_size.py, needs numpy) in DIR, runs `mlx-vision generate --json` on
 each case, and prints a table. `planned` and `measured` are the high-water marks of MLX's allocator, `process` is the peak of the whole
 process. Fails when a plan is below what was measured or more than 15 % above it.
 """
@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MOST_ABOVE = 0.15
 CHECKPOINTS = {  # name: arguments of make_real_size.py
     "smolvlm": ["smolvlm_256m"],
-    "smolvlm-4bit": ["smolvlm_256m", "--bits", "4"],
+    "smolvlm-shallow": ["smolvlm_256m", "--text-layers", "4", "--vision-layers", "2"],
+    "smolvlm-4bit-shallow": ["smolvlm_256m", "--bits", "4", "--text-layers", "4", "--vision-layers", "2"],
     "qwen2-4bit": ["qwen2_vl_2b", "--bits", "4"],
     "qwen2-8bit-shallow": ["qwen2_vl_2b", "--bits", "8", "--text-layers", "4", "--vision-layers", "2"],
     "qwen2-4bit-shallow": ["qwen2_vl_2b", "--bits", "4", "--text-layers", "4", "--vision-layers", "2"],
@@ -31,11 +32,11 @@ CHECKPOINTS = {  # name: arguments of make_real_size.py
 CASES = [
     ("smolvlm", [], 20, 8),
     ("smolvlm", [], 3000, 4),
-    ("smolvlm", [(512, 512)], 20, 8),
-    ("smolvlm", [(1600, 1200)], 20, 8),
-    ("smolvlm", [(800, 800)] * 2, 200, 4),
-    ("smolvlm-4bit", [(640, 480)], 20, 8),
-    ("smolvlm-4bit", [], 20, 600),
+    ("smolvlm-shallow", [(512, 512)], 20, 8),
+    ("smolvlm-shallow", [(1600, 1200)], 20, 8),
+    ("smolvlm-shallow", [(800, 800)] * 2, 200, 4),
+    ("smolvlm-4bit-shallow", [(640, 480)], 20, 8),
+    ("smolvlm-4bit-shallow", [], 20, 600),
     ("qwen2-4bit", [(448, 448)], 20, 8),
     ("qwen2-4bit", [], 1500, 4),
     ("qwen2-8bit-shallow", [(448, 448)], 20, 8),

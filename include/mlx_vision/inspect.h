@@ -50,8 +50,15 @@ struct FamilyInfo {
 /// Every family, in the order of their names.
 MLX_VISION_API std::vector<FamilyInfo> families();
 
-/// `model_type`s that no family serves but whose images preprocess and see prepare, in order.
-MLX_VISION_API std::vector<std::string> prepared_only_types();
+/// How the images of a model_type are prepared where its checkpoint says nothing else.
+struct ImageRule {
+  std::string model_type;
+  std::string rule;    ///< the reference's defaults in words
+  bool loads = false;  ///< a family serves it; else only preprocess and see do
+};
+
+/// Every `model_type` whose images can be prepared, in order.
+MLX_VISION_API std::vector<ImageRule> image_rules();
 
 /// `model_type`s that can be loaded, aliases included.
 MLX_VISION_API std::vector<std::string> known_model_types();

@@ -12,7 +12,7 @@ DeviceInfo device_info() { return engine::describe_device(); }
 
 std::vector<FamilyInfo> families() { return engine::describe_families(); }
 
-std::vector<std::string> prepared_only_types() { return engine::prepared_only_types(); }
+std::vector<ImageRule> image_rules() { return engine::describe_image_rules(); }
 
 std::vector<std::string> known_model_types() { return engine::known_model_types(); }
 

@@ -31,10 +31,10 @@ std::string table(const std::vector<FamilyInfo>& families, const std::vector<Vis
     text.append(family.images_first ? "images, then text" : "text, then images");
     text.append("; an image is ").append(quoted(family.placeholder)).append("\n");
   }
-  text.append("\nImages only (preprocess and see):");
-  for (const auto& type : prepared_only_types()) text.append(" ").append(type);
-  text.append(
-      "\n\nRows that stand in where neither checkpoint nor family has a rule, any number of images:\n");
+  text.append("\nImages only (preprocess and see):\n\n");
+  for (const ImageRule& type : image_rules())
+    if (!type.loads) text.append(type.model_type).append("\n  images  ").append(type.rule).append("\n");
+  text.append("\nRows that stand in where neither checkpoint nor family has a rule, any number of images:\n");
   for (const VisionConfig& row : rows) {
     text.append("\n").append(row.name).append("\n  images  ").append(image_rule(row));
     text.append("\n  prompt  ").append(quoted(row.prompt_format));
@@ -47,8 +47,13 @@ std::string table(const std::vector<FamilyInfo>& families, const std::vector<Vis
 nlohmann::ordered_json object_of(const std::vector<FamilyInfo>& families,
                                  const std::vector<VisionConfig>& rows) {
   auto out = nlohmann::ordered_json{{"families", nlohmann::ordered_json::array()},
-                                    {"prepared_only", prepared_only_types()},
-                                    {"rows", nlohmann::ordered_json::array()}};
+                                    {"prepared_only", nlohmann::ordered_json::array()},
+                                    {"rows", nlohmann::ordered_json::array()},
+                                    {"image_rules", nlohmann::ordered_json::object()}};
+  for (const ImageRule& type : image_rules()) {
+    if (!type.loads) out["prepared_only"].push_back(type.model_type);
+    out["image_rules"][type.model_type] = type.rule;
+  }
   for (const FamilyInfo& family : families)
     out["families"].push_back({{"model_type", family.model_type},
                                {"aliases", family.aliases},

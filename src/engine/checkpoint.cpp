@@ -226,10 +226,14 @@ std::vector<FamilyInfo> describe_families() {
   return out;
 }
 
-std::vector<std::string> prepared_only_types() {
-  std::vector<std::string> out;
-  for (const auto& images : processing::image_processors())
-    if (models::lookup_family(images.model_type) == nullptr) out.emplace_back(images.model_type);
+std::vector<ImageRule> describe_image_rules() {
+  std::vector<ImageRule> out;
+  for (const auto& images : processing::image_processors()) {
+    const std::string model_type(images.model_type);
+    out.push_back({.model_type = model_type,
+                   .rule = open_processor(ModelType{model_type}, {})->describe(),
+                   .loads = models::lookup_family(model_type) != nullptr});
+  }
   return out;
 }
 

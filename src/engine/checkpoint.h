@@ -50,8 +50,8 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
 
 std::vector<FamilyInfo> describe_families();
 
-/// model_types of processing::image_processors() that no family serves, in its order.
-std::vector<std::string> prepared_only_types();
+/// Of processing::image_processors(), in its order.
+std::vector<ImageRule> describe_image_rules();
 
 /// Aliases included, in alphabetical order.
 std::vector<std::string> known_model_types();

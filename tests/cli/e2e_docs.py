@@ -8,8 +8,9 @@ import unittest
 from e2e_support import PROGRAM, ProgramTest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 import doc_commands  # noqa: E402
+import models_table  # noqa: E402
 
 PICTURES = ["photo.jpg", "cat.jpg", "a.png", "b.png", "a.jpg", "b.jpg", "before.png", "after.png", "scan.tiff", "page1.png", "page2.png"]
 CONVERSATION = """[{"role": "user", "content": [{"type": "image", "image": "cat.jpg"}, {"type": "text", "text": "What is this?"}]}]"""
@@ -51,6 +52,10 @@ class Documents(ProgramTest):
     def test_documents(self):
         for document in sorted((ROOT / "docs").glob("*.md")):
             self.assertEqual(self.check(document.relative_to(ROOT)), [])
+
+    def test_tables_are_those_of_the_program(self):
+        written = models_table.DOCUMENT.read_text()
+        self.assertEqual(written, models_table.with_tables(written, PROGRAM), "run tools/models_table.py")
 
 
 if __name__ == "__main__":
