@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "core/files.h"
 #include "engine/device.h"
 #include "engine/image_preparation.h"
 #include "engine/memory_plan.h"
+#include "memory/fit.h"
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
 #include "processing/image_processors.h"
@@ -177,15 +179,52 @@ void Frontend::prepare(Prompt& prompt, const Request& request) const {
   prompt.images = processing::prepare_images(prompts.processor(), images_of(request));
 }
 
+namespace {
+
+[[noreturn]] void refuse_length(const Frontend& frontend, const Prompt& prompt) {
+  const auto tokens = [](const std::vector<processing::PreparedSize>& sizes) {
+    return std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0),
+                           [](std::int64_t sum, const auto& size) { return sum + size.tokens; });
+  };
+  const std::int64_t length = std::int64_t(prompt.ids.size()), context = frontend.context_length;
+  const std::int64_t words = length - tokens(prompt.sizes);
+  std::string text = "prompt: " + std::to_string(length) + " tokens, the model's context holds ";
+  text.append(std::to_string(context));
+  const auto max_pixels = frontend.largest_max_pixels(
+      prompt, [&](const auto& sizes) { return words + tokens(sizes) <= context; });
+  if (max_pixels)
+    text.append("; it would fit with --max-pixels ").append(std::to_string(*max_pixels));
+  else
+    text.append(prompt.sizes.empty() ? "; use a shorter prompt" : "; use fewer images or a shorter prompt");
+  throw CapacityError(text, std::uint64_t(length), std::uint64_t(context));
+}
+
+}  // namespace
+
+std::optional<std::int64_t> Frontend::largest_max_pixels(
+    const Prompt& outline,
+    const std::function<bool(const std::vector<processing::PreparedSize>&)>& fits) const {
+  std::int64_t most = 0;
+  for (const auto& size : outline.sizes)
+    most = std::max(
+        most,
+        std::accumulate(size.pixels.begin(), size.pixels.end(), std::int64_t(1), std::multiplies<>()) / 3);
+  try {
+    return memory::largest_that_fits(1, most, [&](std::int64_t n) {
+      const auto processor = processor_for({.min_pixels = 1, .max_pixels = n});
+      return fits(processing::plan_images(*processor, outline.pictures));
+    });
+  } catch (const RequestError&) {
+    return std::nullopt;
+  }
+}
+
 int Frontend::room(const Prompt& prompt, int max_tokens) const {
   if (prompt.ids.empty()) throw RequestError("prompt: expected at least one token, got none");
   if (max_tokens < 0) throw RequestError("max_tokens: expected 0 or more, got " + std::to_string(max_tokens));
   const std::int64_t length = std::int64_t(prompt.ids.size());
   if (context_length <= 0) return max_tokens;
-  if (length > context_length)
-    throw CapacityError("prompt: " + std::to_string(length) + " tokens, the model's context holds " +
-                            std::to_string(context_length) + "; use fewer or smaller images (max_pixels)",
-                        std::uint64_t(length), std::uint64_t(context_length));
+  if (length > context_length) refuse_length(*this, prompt);
   // The last token is never fed back and needs no place.
   return int(std::min<std::int64_t>(max_tokens, context_length - length + 1));
 }

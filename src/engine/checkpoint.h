@@ -36,6 +36,11 @@ struct Frontend {
 
   /// The prompt of a request, whichever way it is given, all but the pixels. @throws RequestError, MediaError
   Prompt outline(const Request& request) const;
+  /// The largest max_pixels with which the outline's pictures become sizes that fit; nullopt = none does, or
+  /// the family takes no limits.
+  std::optional<std::int64_t> largest_max_pixels(
+      const Prompt& outline,
+      const std::function<bool(const std::vector<processing::PreparedSize>&)>& fits) const;
   /// Fills in the pixels. @throws MediaError
   void prepare(Prompt& prompt, const Request& request) const;
   /// Tokens that may be generated: `max_tokens`, or what the context has room for.

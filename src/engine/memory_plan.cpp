@@ -1,7 +1,6 @@
 #include "engine/memory_plan.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "engine/device.h"
 #include "memory/fit.h"
@@ -60,22 +59,10 @@ class RemedySearch {
     });
   }
 
-  // nullopt also for families that take no limits.
   std::optional<std::int64_t> max_pixels() const {
-    std::int64_t most = 0;
-    for (const PreparedSize& size : outline_.sizes)
-      most = std::max(
-          most,
-          std::accumulate(size.pixels.begin(), size.pixels.end(), std::int64_t(1), std::multiplies<>()) / 3);
-    try {
-      return memory::largest_that_fits(1, most, [&](std::int64_t n) {
-        const auto processor = frontend_.processor_for({.min_pixels = 1, .max_pixels = n});
-        return fits(
-            with_images(question_.model, work_, processing::plan_images(*processor, outline_.pictures)));
-      });
-    } catch (const RequestError&) {
-      return std::nullopt;
-    }
+    return frontend_.largest_max_pixels(outline_, [&](const std::vector<PreparedSize>& sizes) {
+      return fits(with_images(question_.model, work_, sizes));
+    });
   }
 
   const Frontend& frontend_;

@@ -96,7 +96,7 @@ Phase decode(const ModelShape& m, const Work& work, const Settings& settings) {
   out[Part::weights] = m.weights.total();
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * kGrowingLayers;
   out[Part::prompt] = kGrowingLayers * (half.attention + half.mlp);
-  out[Part::logits] = 4 * Bytes(m.vocab) * kFloat;
+  out[Part::logits] = 8 * Bytes(m.vocab) * kFloat;
   return out;
 }
 

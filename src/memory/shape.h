@@ -6,9 +6,10 @@ namespace mlx_vision::memory {
 /// A stack of equal transformer blocks in numbers, whatever the backbone's own specification is.
 struct BlocksShape {
   int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, mlp_hidden = 0;
-  bool gated = false;         ///< the MLP has two maps into mlp_hidden, whose results are multiplied
-  int activation_arrays = 2;  ///< arrays of mlp_hidden per row that the activation function holds at once
-  bool rotation = false;      ///< positions enter as products with tables of cosines and sines
+  bool gated = false;          ///< the MLP has two maps into mlp_hidden, whose results are multiplied
+  int activation_arrays = 2;   ///< arrays of mlp_hidden per row that the activation function holds at once
+  bool rotation = false;       ///< positions enter as products with tables of cosines and sines
+  bool wide_rotation = false;  ///< these products are float32 whatever an element is
 
   std::int64_t query_width() const { return std::int64_t(heads) * head_dim; }
   std::int64_t key_width() const { return std::int64_t(kv_heads) * head_dim; }

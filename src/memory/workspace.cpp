@@ -6,6 +6,7 @@ namespace mlx_vision::memory {
 namespace {
 
 using Bytes = std::uint64_t;
+constexpr Bytes kFloat = 4;
 
 constexpr std::int64_t kRowsThatUnpack = 8;  // nn/layers.cpp: fewer rows take the packed product
 constexpr Bytes kBytesPerScore = 8;          // nn/attention.cpp: what the split is reckoned with
@@ -21,7 +22,8 @@ HalfBlock activations(const BlocksShape& b, std::int64_t rows, int element_bytes
   // The block's input, the half's, the norm's two, the second map's result.
   const std::int64_t mlp = 5 * d + m * (b.activation_arrays + (b.gated ? 1 : 0));
   const Bytes unit = Bytes(rows) * Bytes(element_bytes);
-  return {.attention = unit * Bytes(plain + rotated), .mlp = unit * Bytes(mlp)};
+  const Bytes rotated_unit = b.wide_rotation ? Bytes(rows) * kFloat : unit;
+  return {.attention = unit * Bytes(plain) + rotated_unit * Bytes(rotated), .mlp = unit * Bytes(mlp)};
 }
 
 HalfBlock unpacked_weights(const BlocksShape& b, std::int64_t rows, int element_bytes) {

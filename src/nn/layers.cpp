@@ -18,10 +18,7 @@ mx::array joined(std::vector<mx::array> parts, int axis) {
 }
 
 void settle(const mx::array& x) {
-  // A CPU loses microseconds by waiting; a GPU runs dry, so there only what matters is waited for.
-  constexpr std::size_t kManyBytes = 64 << 20;
-  const bool on_cpu = mx::default_device() == mx::Device::cpu;
-  if (on_cpu ? rows_of(x) < kManyRows : x.nbytes() < kManyBytes) return;
+  if (rows_of(x) < kManyRows) return;
   mx::array evaluated = x;
   evaluated.eval();
 }

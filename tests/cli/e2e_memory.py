@@ -62,6 +62,15 @@ class Plan(ProgramTest):
         self.assertEqual(answer.returncode, 4)
         self.assertEqual(json.loads(answer.stdout)["error"]["type"], "CapacityError")
 
+    def test_what_the_context_cannot_hold_is_refused_with_a_setting_that_fits(self):
+        pictures = [self.file("large.png", one_colour_png(3500, 3000))] * 8
+        refused = self.plan("--image", *pictures, *ANY_SIZE)
+        self.assertEqual(refused.returncode, 4)
+        advice = int(re.search(r"context holds \d+; it would fit with --max-pixels (\d+)", refused.stderr)[1])
+        fits = json.loads(self.plan("--image", *pictures, "--max-pixels", advice, "--json").stdout)
+        self.assertEqual(len(fits["image_tokens"]), 8)
+        self.assertEqual(self.plan("--image", *pictures, "--max-pixels", advice + 8000).returncode, 4)
+
     def test_resize_shape(self):
         picture = self.file("picture.png", one_colour_png(800, 600))
         plain = json.loads(self.plan("--image", picture, *ANY_SIZE, "--json").stdout)
