@@ -18,7 +18,9 @@ HalfBlock activations(const BlocksShape& b, std::int64_t rows, int element_bytes
   // The input, the norm's square and result, the output map. Queries, their dense copy, the attention's
   // result and its copy with heads merged. Keys and values, and their dense copies.
   const std::int64_t plain = 4 * d + 4 * q + 2 * k + (b.kv_heads == b.heads ? 2 * k : 0);
-  const std::int64_t rotated = b.rotation ? 3 * (q + k) / 2 : 0;
+  // Wide ones take copies of queries and keys as float32.
+  const bool widened = b.wide_rotation && element_bytes < int(kFloat);
+  const std::int64_t rotated = b.rotation ? (widened ? 5 : 3) * (q + k) / 2 : 0;
   // The block's input, the half's, the norm's two, the second map's result.
   const std::int64_t mlp = 5 * d + m * (b.activation_arrays + (b.gated ? 1 : 0));
   const Bytes unit = Bytes(rows) * Bytes(element_bytes);
