@@ -18,7 +18,3 @@ if(MLX_VISION_SANITIZE)
   add_compile_options(-O1 -g1 -fsanitize=${MLX_VISION_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${MLX_VISION_SANITIZE})
 endif()
-
-if(MLX_VISION_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link)
-endif()
