@@ -35,7 +35,8 @@ from fixture.families import FAMILIES, Fixture  # noqa: E402
 
 VARIANTS = {
     "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
-    "llava_layers": "hf", "llava_interleave": "base hf 4bit", "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
+    "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
+    "llava_onevision": "base hf", "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
 AGREE = 2e-4        # between transformers and mlx-vlm, logits and features, float32
 LEAST_MARGIN, LEAST_TOKENS = 0.01, 8
@@ -116,7 +117,7 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
         judge = reference.Transformers(folder / "judge" if variant == "base" else model_dir)
     agreement = 0.0
     for label, user, wanted in INPUTS:
-        if variant != "base" and label not in FEWER:
+        if len(wanted) > fixture.most_images or (variant != "base" and label not in FEWER):
             continue
         paths = [pictures[p] for p in wanted]
         prepared = prompts.prepare(user, [root / p for p in paths])
@@ -158,7 +159,8 @@ def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict
         judge = reference.Transformers(scratch / "float32")
         if not prepared:
             processor = reference.Prompts(scratch / "float32")
-            prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS]
+            prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS
+                        if len(wanted) <= fixture.most_images]
         for each in prepared:
             answer = judge.answer(each)
             if min(answer.margins) < LEAST_MARGIN or len(set(answer.tokens)) < LEAST_TOKENS:

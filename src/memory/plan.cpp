@@ -52,8 +52,10 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
       worst_half(activations(v.blocks, rows, m.element_bytes), vision_scores(v, image, settings),
                  m.packed_vision ? unpacked_weights(v.blocks, rows, m.element_bytes) : HalfBlock{});
   const Moment embed{.activations = pixels + 4 * width};
+  // The language model may see fewer rows than the projector makes, or others added to them.
+  const Bytes projected = Bytes(std::max(image.rows, image.tiles * image.patches / v.merge));
   const Moment project{.activations =
-                           Bytes(image.rows) * e *
+                           projected * e *
                            (2 * Bytes(v.merge) * Bytes(v.blocks.hidden) + 3 * Bytes(v.merged_hidden))};
   for (const Moment& other : {embed, project})
     if (other.total() > worst.total()) worst = other;

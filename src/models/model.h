@@ -76,6 +76,8 @@ struct Family {
 // One line per file of a family.
 extern const Family kIdefics3;
 extern const Family kLlava;
+extern const Family kLlavaNext;
+extern const Family kLlavaOnevision;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
 

@@ -9,6 +9,7 @@
 
 #include "media/framing.h"
 #include "mlx_vision/error.h"
+#include "processing/anyres_rows.h"
 #include "processing/arrays.h"
 #include "processing/image_text.h"
 #include "processing/llava_tokens.h"
@@ -19,8 +20,6 @@
 
 namespace mlx_vision::processing {
 namespace {
-
-constexpr std::size_t kMostPinpoints = 1024;
 
 struct TileRule {
   std::vector<Size> pinpoints;
@@ -38,43 +37,6 @@ struct TextRule {
   int most_tiles = 0;  ///< beyond, the rows are resampled (anyres_max_N); 0 = never
   int patch = 0;       ///< side of the encoder's patches; 0: not known
 };
-
-/// One axis of the rows of all tiles: the padding's are dropped at both ends, the others resampled.
-struct RowAxis {
-  std::int64_t all = 0, unpadded = 0, kept = 0;
-
-  /// How many of the kept ones have their middle in `[begin, end)` of all.
-  int within(std::int64_t begin, std::int64_t end) const {
-    int count = 0;
-    for (std::int64_t i = 0; i < kept; ++i) {
-      // (i + 1/2) * unpadded / kept + the padding before, in integers
-      const std::int64_t twice = (2 * i + 1) * unpadded + (all - unpadded) / 2 * 2 * kept;
-      count += twice >= 2 * kept * begin && twice < 2 * kept * end ? 1 : 0;
-    }
-    return count;
-  }
-};
-
-/// Rows of the tiles; each line of them has an end of its own.
-struct TileRows {
-  RowAxis down, across;
-};
-
-/// int(round(value, 7)) of Python, which rounds the decimal digits.
-std::int64_t rounded_digits(double value) {
-  std::array<char, 64> digits{};
-  const auto end =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, 7);
-  std::int64_t whole = 0;
-  std::from_chars(digits.data(), end.ptr, whole);
-  return whole;
-}
-
-/// Python's a // b of floats, which is not the floor of the rounded quotient.
-std::int64_t floor_divide(double a, double b) {
-  const double quotient = (a - std::fmod(a, b)) / b, whole = std::floor(quotient);
-  return std::int64_t(quotient - whole > 0.5 ? whole + 1 : whole);
-}
 
 class AnyresTiles final : public ImageProcessor {
  public:
@@ -97,7 +59,9 @@ class AnyresTiles final : public ImageProcessor {
 
   std::vector<Tensor> batch(std::span<const ImageInput> images) const override {
     if (images.empty()) return {};
-    return {stacked("pixel_values", images), joined("image_sizes", images)};
+    std::vector<Tensor> out = {stacked("pixel_values", images), joined("image_sizes", images)};
+    if (rule_.together) out.push_back(int_tensor("batch_num_images", {1}, {std::int64_t(images.size())}));
+    return out;
   }
 
   std::vector<View> views(const ImageInput& input, Size original) const override {
@@ -163,53 +127,17 @@ class AnyresTiles final : public ImageProcessor {
     return down.kept * (across.kept + 1) + text_.overview - text_.less;
   }
 
-  TileRows rows_of(Size image) const {
+  AnyresRows rows_of(Size image) const {
     const Size tile = *rule_.steps.result(true);
     const Size best = best_resolution(image, rule_.pinpoints);
-    const std::int64_t all_height = std::int64_t(text_.patches.rows) * (best.height / tile.height);
-    const std::int64_t all_width = std::int64_t(text_.patches.cols) * (best.width / tile.width);
-    std::int64_t height = all_height, width = all_width;
-    if (double(image.width) / image.height > double(width) / double(height))
-      height -= (height - rounded_digits(image.height * (double(width) / image.width))) / 2 * 2;
-    else
-      width -= (width - rounded_digits(image.width * (double(height) / image.height))) / 2 * 2;
-    TileRows out{.down = {all_height, height, height}, .across = {all_width, width, width}};
-    if (text_.most_tiles > 0) {
-      const double most = double(std::int64_t(text_.most_tiles) * text_.patches.rows * text_.patches.rows);
-      const double ratio = std::sqrt(double(height * width) / most);
-      if (ratio > 1.1) {
-        out.down.kept = floor_divide(double(height), ratio);
-        out.across.kept = floor_divide(double(width), ratio);
-      }
-    }
-    return out;
+    return anyres_rows(image, {.rows = best.height / tile.height, .cols = best.width / tile.width},
+                       text_.patches, text_.most_tiles);
   }
 
   PixelRule pixels_;
   TileRule rule_;
   TextRule text_;
 };
-
-[[noreturn]] void bad_pinpoints(const core::ConfigReader& config) {
-  config.fail("image_grid_pinpoints", "expected 1 to " + std::to_string(kMostPinpoints) +
-                                          " pairs [height, width] of 1.." + std::to_string(kMaxEdge));
-}
-
-std::vector<Size> read_pinpoints(const core::ConfigReader& config, std::vector<Size> fallback) {
-  if (!config.has("image_grid_pinpoints")) return fallback;
-  const nlohmann::json& list = *config.raw().find("image_grid_pinpoints");
-  if (!list.is_array() || list.empty() || list.size() > kMostPinpoints) bad_pinpoints(config);
-  const auto edge = [&](const nlohmann::json& value) {
-    if (!value.is_number_integer() || value < 1 || value > kMaxEdge) bad_pinpoints(config);
-    return value.get<int>();
-  };
-  std::vector<Size> out;
-  for (const nlohmann::json& pair : list) {
-    if (!pair.is_array() || pair.size() != 2) bad_pinpoints(config);
-    out.push_back({.width = edge(pair[1]), .height = edge(pair[0])});
-  }
-  return out;
-}
 
 void check_pinpoints(const core::ConfigReader& config, const TileRule& rule, Size tile) {
   const auto up = [&](int side) { return (side + rule.tile - 1) / rule.tile; };

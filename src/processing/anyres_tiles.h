@@ -19,7 +19,7 @@ namespace mlx_vision::processing {
 std::unique_ptr<ImageProcessor> make_llava_next_tiles(const ProcessorFiles& files, const ImageLimits& limits);
 
 /// LLaVA-OneVision (LlavaOnevisionImageProcessor). Several images in one prompt are not tiled: each is padded
-/// to a square with the mean's colour and is one tile.
+/// to a square with the mean's colour and is one tile. batch() adds batch_num_images `[1]` int64.
 std::unique_ptr<ImageProcessor> make_llava_onevision_tiles(const ProcessorFiles& files,
                                                            const ImageLimits& limits);
 

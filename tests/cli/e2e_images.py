@@ -182,7 +182,11 @@ class See(ProgramTest):
                 images = self.seen("--model", fixture / "model", "--image", *(FIXTURES / image for image in entry["images"]))
                 self.assertEqual([image["tokens"] for image in images], entry["image_tokens"])
                 for image in images:
-                    self.assertEqual(sum(view["tokens"] for view in image["views"]), image["tokens"])
+                    in_views = sum(view["tokens"] for view in image["views"])
+                    if fixture.name.startswith(("llava_next", "llava_onevision")):  # lines of tiles end with a row that no view has
+                        self.assertIn(image["tokens"] - in_views, range(1, in_views))
+                    else:
+                        self.assertEqual(in_views, image["tokens"])
 
     def test_tiles_cover_the_picture(self):
         (image,) = self.seen(PICTURES / "wide_150x34.png", "--model-type", "idefics3")

@@ -165,7 +165,7 @@ def lfm2(case, pictures):
 
 def onevision(case, pictures):
     # A prompt's pictures are one list for the reference.
-    return transformers_run(LlavaOnevisionImageProcessorPil, ["pixel_values", "image_sizes"], onevision_text, nested=True)(case, pictures)
+    return transformers_run(LlavaOnevisionImageProcessorPil, ["pixel_values", "image_sizes", "batch_num_images"], onevision_text, nested=True)(case, pictures)
 
 
 llava_next = transformers_run(LlavaNextImageProcessorPil, ["pixel_values", "image_sizes"], llava_next_text, do_pad=True)

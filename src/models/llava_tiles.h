@@ -1,0 +1,34 @@
+#pragma once
+#include <vector>
+
+#include "models/decoder_only.h"
+#include "models/llava_tower.h"
+
+namespace mlx_vision::models {
+
+/// What a model of the LLaVA line must know of its any-resolution tiles.
+struct LlavaTiles {
+  std::vector<processing::Size> resolutions;  ///< image_grid_pinpoints
+  int most_tiles = 0;                         ///< beyond, rows are resampled (anyres_max_N); 0 = never
+};
+
+/// LLaVA whose pictures are an overview and tiles. The tiles' rows are put together to one plane, those that
+/// are all padding dropped, and each line ends with the row `image_newline`.
+class TiledLlava final : public DecoderOnlyVlm {
+ public:
+  TiledLlava(const LlavaConfig& config, LlavaTiles tiles, const nn::Weights& weights);
+  mx::array encode(const processing::ImageInput& image) const override;
+
+ protected:
+  memory::VisionShape vision_shape() const override { return tower_.shape(); }
+
+ private:
+  mx::array plane_of(const mx::array& tiles, processing::Size picture) const;
+
+  LlavaTiles tiles_;
+  int tile_, side_;  ///< pixels and patches along one tile
+  LlavaTower tower_;
+  mx::array newline_;
+};
+
+}  // namespace mlx_vision::models
