@@ -130,13 +130,11 @@ void set_memory_limits(std::uint64_t planned, std::uint64_t capacity) {
   }();
   mx::set_memory_limit(planned);
   mx::set_cache_limit(std::min(own_cache_limit, capacity - std::min(capacity, planned)));
-}
-
-void prepare_device() {
-  setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0);
   if (!mx::metal::is_available()) return;
   if (const auto recommended = property<std::size_t>("max_recommended_working_set_size"))
-    mx::set_wired_limit(*recommended);
+    mx::set_wired_limit(std::min<std::size_t>(planned, *recommended));
 }
+
+void prepare_device() { setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0); }
 
 }  // namespace mlx_vision::engine

@@ -23,11 +23,10 @@ std::uint64_t program_bytes();
 std::uint64_t largest_buffer();
 
 /// Tells MLX what was planned: beyond it, it waits for work to finish before it allocates, and keeps no more
-/// freed memory than the capacity leaves. Engine thread.
+/// freed memory than the capacity leaves. On Metal as much stays wired. Engine thread.
 void set_memory_limits(std::uint64_t planned, std::uint64_t capacity);
 
-/// Before the first array: on Metal, lets all that the system recommends stay resident, as the reference does
-/// while it generates; on CUDA, makes float32 products float32 (MLX's default there is TF32, 10 bits of
+/// Before the first array: on CUDA, makes float32 products float32 (MLX's default there is TF32, 10 bits of
 /// mantissa) unless the environment says MLX_ENABLE_TF32. Engine thread.
 void prepare_device();
 
