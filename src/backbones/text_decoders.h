@@ -5,9 +5,9 @@
 
 namespace mlx_vision::backbones {
 
-/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "qwen2"). Fields that are
-/// absent take transformers' defaults of that type. @throws ConfigError for another type, or a field that
-/// changes the result and is not supported.
+/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "qwen2"). Fields
+/// that are absent take transformers' defaults of that type. @throws ConfigError for another type, or a field
+/// that changes the result and is not supported.
 nn::DecoderSpec text_decoder(const core::ConfigReader& text);
 
 /// Qwen2-VL's and Qwen2.5-VL's language model: Qwen2 with multi-axis RoPE. `text` is the folder's
