@@ -10,7 +10,8 @@ namespace mlx_vision::memory {
 namespace {
 
 using Bytes = std::uint64_t;
-constexpr Bytes kFloat = 4;  // rotation tables, scores, pixels: float32 on every backend
+constexpr Bytes kSmall = 32 << 10;  // ids, positions, index tables, scalars
+constexpr Bytes kFloat = 4;         // rotation tables, scores, pixels: float32 on every backend
 
 Bytes feature_bytes(const ModelShape& m, const ImageWork& image) {
   return Bytes(image.rows) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
@@ -56,7 +57,8 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   const Bytes projected = Bytes(std::max(image.rows, image.tiles * image.patches / v.merge));
   const Moment project{.activations =
                            projected * e *
-                           (2 * Bytes(v.merge) * Bytes(v.blocks.hidden) + 3 * Bytes(v.merged_hidden))};
+                           (2 * Bytes(v.merge) * Bytes(v.blocks.hidden) + 3 * Bytes(v.merged_hidden) +
+                            Bytes(v.packing_arrays) * Bytes(m.text.hidden))};
   for (const Moment& other : {embed, project})
     if (other.total() > worst.total()) worst = other;
 
@@ -64,7 +66,7 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   out[Part::weights] = m.weights.total();
   out[Part::pixels] = pixels;
   for (std::size_t i = 0; i <= index; ++i) out[Part::features] += feature_bytes(m, work.images[i]);
-  out[Part::vision] = worst.activations + tables + width * Bytes(v.feature_layers - 1);
+  out[Part::vision] = kSmall + worst.activations + tables + width * Bytes(v.feature_layers - 1);
   out[Part::scores] = worst.scores;
   out[Part::workspace] = worst.unpacked;
   return out;
@@ -83,7 +85,8 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const Bytes cache = cache_bytes(m, work.prompt_tokens, settings.cache_step);
   const int growing = work.prompt_tokens > chunk ? 2 : 1;
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * Bytes(growing);
-  out[Part::prompt] = worst.activations + Bytes(chunk) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
+  out[Part::prompt] =
+      kSmall + worst.activations + Bytes(chunk) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
   out[Part::scores] = worst.scores;
   out[Part::workspace] = worst.unpacked;
   out[Part::logits] = 3 * Bytes(m.vocab) * kFloat;
@@ -97,7 +100,7 @@ Phase decode(const ModelShape& m, const Work& work, const Settings& settings) {
   Phase out{.name = "decode"};
   out[Part::weights] = m.weights.total();
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * kGrowingLayers;
-  out[Part::prompt] = kGrowingLayers * (half.attention + half.mlp);
+  out[Part::prompt] = kSmall + kGrowingLayers * (half.attention + half.mlp);
   out[Part::logits] = 8 * Bytes(m.vocab) * kFloat;
   return out;
 }

@@ -1,6 +1,7 @@
 #include "models/llava_tiles.h"
 
 #include <algorithm>
+#include <string>
 
 #include "mlx_vision/error.h"
 #include "models/tensors.h"
@@ -53,7 +54,13 @@ TiledLlava::TiledLlava(const LlavaConfig& c, LlavaTiles tiles, const nn::Weights
       tile_(c.vision.image),
       side_(c.vision.image / c.vision.patch),
       tower_(c, w),
-      newline_(w.require("image_newline", {c.text.hidden})) {}
+      newline_(w.require("image_newline", {c.text.hidden})) {
+  if (c.vision.class_token != c.drop_class_token)
+    throw ConfigError(
+        std::string(
+            "config.json.vision_feature_select_strategy: tiles need one row for each patch, so expected ") +
+        (c.vision.class_token ? "default for a tower with a class token" : "full for a tower without one"));
+}
 
 mx::array TiledLlava::encode(const processing::ImageInput& image) const {
   const auto h = tower_(to_array(image.array("pixel_values")));
@@ -65,6 +72,13 @@ mx::array TiledLlava::encode(const processing::ImageInput& image) const {
                                     : plane_of(lines(h, 0, 1, h.shape(0) - 1),
                                                {.width = int(size[1]), .height = int(size[0])});
   return mx::astype(mx::concatenate({overview, rest}, 0), decoder().embedding_dtype());
+}
+
+// Overview, plane, its padding dropped, two neighbours while it is resampled, line ends, all together.
+memory::VisionShape TiledLlava::vision_shape() const {
+  auto shape = tower_.shape();
+  shape.packing_arrays = 7;
+  return shape;
 }
 
 mx::array TiledLlava::plane_of(const mx::array& tiles, processing::Size picture) const {

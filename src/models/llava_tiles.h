@@ -16,11 +16,12 @@ struct LlavaTiles {
 /// are all padding dropped, and each line ends with the row `image_newline`.
 class TiledLlava final : public DecoderOnlyVlm {
  public:
+  /// @throws ConfigError when the rows of a tile are not those of its patches.
   TiledLlava(const LlavaConfig& config, LlavaTiles tiles, const nn::Weights& weights);
   mx::array encode(const processing::ImageInput& image) const override;
 
  protected:
-  memory::VisionShape vision_shape() const override { return tower_.shape(); }
+  memory::VisionShape vision_shape() const override;
 
  private:
   mx::array plane_of(const mx::array& tiles, processing::Size picture) const;
