@@ -10,6 +10,7 @@
 #include <string>
 
 #include "mlx_vision/runtime.h"
+#include "sanitized.h"
 
 using namespace mlx_vision;
 
@@ -57,13 +58,6 @@ std::int64_t number_after(const std::string& text, const std::string& flag) {
   return std::stoll(found[1]);
 }
 
-// A sanitizer keeps what was freed, so that the process itself fills the small machine.
-#ifdef MLX_VISION_SANITIZED
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 }  // namespace
 
 TEST_CASE("generate plans what plan_memory says, and stays below it") {
@@ -84,7 +78,7 @@ TEST_CASE("generate plans what plan_memory says, and stays below it") {
 #ifndef __APPLE__
 
 TEST_CASE("a request that cannot fit is refused before the work, and the setting it names fits" *
-          doctest::skip(kSanitized)) {
+          doctest::skip(test::kSanitized)) {
   const LoadOptions options = small_machine();
   Runtime runtime = Runtime::load(kModel, options);
   const Image large = plain(3500, 3000);
@@ -115,7 +109,7 @@ TEST_CASE("weights that cannot fit are refused before they are read") {
 }
 
 TEST_CASE("a thousand good, broken, too large and cancelled requests leave memory as it was" *
-          doctest::skip(kSanitized)) {
+          doctest::skip(test::kSanitized)) {
   const LoadOptions options = small_machine();
   Runtime runtime = Runtime::load(kModel, options);
   const Image good = plain(120, 80), large = plain(3500, 3000);

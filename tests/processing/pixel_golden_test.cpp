@@ -9,6 +9,7 @@
 #include "mlx_vision/error.h"
 #include "processing/image_processors.h"
 #include "processing/pattern.h"
+#include "sanitized.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -107,7 +108,9 @@ void check_cases(const std::string& group) {
     CAPTURE(name);
     const auto processor = processor_of(entry);
     CHECK(!processor->describe().empty());
-    for (const json& expected : entry["images"]) {
+    // With a sanitizer some of the sizes will do.
+    for (std::size_t i = 0; i < entry["images"].size(); i += test::kSanitized ? 5 : 1) {
+      const json& expected = entry["images"][i];
       if (expected.contains("error")) {
         const auto label = expected["size"].dump();
         CAPTURE(label);
