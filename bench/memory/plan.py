@@ -3,8 +3,8 @@
 
     bench/memory/plan.py --mlx-vision build/mlx-vision [--work DIR] [--only WORD]
 
-Makes checkpoints of real widths with random weights, some with fewer layers to save time (tools/make_real_size.py, needs numpy) in DIR, runs `mlx-vision generate --json` on
-each case, and prints a table. `planned` and `measured` are the high-water marks of MLX's allocator, `process` is the peak of the whole
+Makes checkpoints of real widths with random weights, some with fewer layers to save time (tools/make_real_size.py, needs numpy) in
+DIR, runs `mlx-vision generate --json` on each case, and prints a table. `planned` and `measured` are the high-water marks of MLX's allocator, `process` is the peak of the whole
 process. Fails when a plan is below what was measured or more than 15 % above it.
 """
 from __future__ import annotations

@@ -11,14 +11,15 @@ constexpr int kMaxWidth = 1 << 20, kMaxLayers = 1024, kMaxVocab = 1 << 24;
 struct Defaults {
   int hidden, layers, heads, mlp_hidden, vocab;
   float norm_eps, theta;
+  int kv_heads = 0;  ///< 0 = as many as heads
 };
 
-nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d, int kv_heads = 0) {
+nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
   nn::DecoderSpec s;
   s.hidden = c.size_or("hidden_size", d.hidden, 1, kMaxWidth);
   s.layers = c.size_or("num_hidden_layers", d.layers, 1, kMaxLayers);
   s.heads = c.size_or("num_attention_heads", d.heads, 1, s.hidden);
-  s.kv_heads = c.size_or("num_key_value_heads", kv_heads > 0 ? kv_heads : s.heads, 1, s.heads);
+  s.kv_heads = c.size_or("num_key_value_heads", d.kv_heads > 0 ? d.kv_heads : s.heads, 1, s.heads);
   s.head_dim = c.size_or("head_dim", s.hidden / s.heads, 1, kMaxWidth);
   s.mlp_hidden = c.size_or("intermediate_size", d.mlp_hidden, 1, kMaxWidth);
   s.vocab = c.size_or("vocab_size", d.vocab, 1, kMaxVocab);
@@ -46,7 +47,7 @@ nn::DecoderSpec llama(const core::ConfigReader& c) {
 nn::DecoderSpec mistral(const core::ConfigReader& c) {
   // null means none, as transformers has it; absent, 4096.
   const int window = c.raw().contains("sliding_window") ? c.get_or("sliding_window", 0) : 4096;
-  auto s = parse(c, {4096, 32, 32, 14336, 32000, 1e-6f, 10000}, /*kv_heads=*/8);
+  auto s = parse(c, {4096, 32, 32, 14336, 32000, 1e-6f, 10000, /*kv_heads=*/8});
   // A context that is no longer than the window never meets it.
   if (window > 0 && c.get_or("max_position_embeddings", 4096 * 32) > window)
     c.fail("sliding_window", "is not supported by this decoder, got " + std::to_string(window));

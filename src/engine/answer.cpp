@@ -7,6 +7,7 @@
 #include "mlx_vision/error.h"
 #include "nn/attention.h"
 #include "nn/kv_cache.h"
+#include "nn/layers.h"
 
 namespace mlx_vision::engine {
 
@@ -83,7 +84,7 @@ void Answer::encode_next() {
 
 void Answer::begin() {
   if (job_.capture && !features_.empty()) {
-    const mx::array all = features_.size() == 1 ? features_.front() : mx::concatenate(features_, 0);
+    const mx::array all = nn::joined(features_, 0);
     outcome_.feature_width = all.shape(-1);
     outcome_.image_features = to_host(all);
   }

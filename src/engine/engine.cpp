@@ -14,6 +14,7 @@
 #include "memory/fit.h"
 #include "memory/ledger.h"
 #include "mlx_vision/error.h"
+#include "nn/layers.h"
 
 namespace mlx_vision::engine {
 
@@ -233,8 +234,7 @@ class Engine::Loop {
       sequences.push_back(&a->answer->sequence());
       next.push_back(a->answer->next());
     }
-    const mx::array logits =
-        model_->decode(next.size() == 1 ? next.front() : mx::concatenate(next, 0), sequences);
+    const mx::array logits = model_->decode(nn::joined(std::move(next), 0), sequences);
     const mx::array tokens = greedy(logits);
     rows_.clear();
     for (int i = 0; i < int(batch.size()); ++i)

@@ -1,6 +1,7 @@
 #include "memory/plan.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <numeric>
 #include <optional>
 
@@ -11,7 +12,6 @@ namespace {
 
 using Bytes = std::uint64_t;
 constexpr Bytes kSmall = 32 << 10;  // ids, positions, index tables, scalars
-constexpr Bytes kFloat = 4;         // rotation tables, scores, pixels: float32 on every backend
 
 Bytes feature_bytes(const ModelShape& m, const ImageWork& image) {
   return Bytes(image.rows) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
@@ -105,6 +105,18 @@ Phase decode(const ModelShape& m, const Work& work, const Settings& settings) {
   return out;
 }
 
+// The parts that stay while other requests work, and what of the peak is neither they nor weights.
+Demand demand_of(const MemoryPlan& plan, Bytes peak, std::initializer_list<Part> staying) {
+  Demand out;
+  for (const Phase& phase : plan.phases) {
+    Bytes held = 0;
+    for (const Part part : staying) held += phase[part];
+    out.resident = std::max(out.resident, held);
+  }
+  out.transient = peak - std::min(peak, plan.weights + out.resident);
+  return out;
+}
+
 }  // namespace
 
 std::string_view name_of(Part part) {
@@ -135,20 +147,12 @@ Part MemoryPlan::largest_part() const {
   return Part(std::max_element(bytes.begin(), bytes.end()) - bytes.begin());
 }
 
-// Caches, features and pictures stay while other requests work; activations do not.
 Demand MemoryPlan::demand() const {
-  Demand out;
-  for (const Phase& p : phases)
-    out.resident = std::max(out.resident, p[Part::cache] + p[Part::features] + p[Part::pictures]);
-  out.transient = total_peak() - std::min(total_peak(), weights + out.resident);
-  return out;
+  return demand_of(*this, total_peak(), {Part::cache, Part::features, Part::pictures});
 }
 
 Demand MemoryPlan::device_demand() const {
-  Demand out;
-  for (const Phase& p : phases) out.resident = std::max(out.resident, p[Part::cache] + p[Part::features]);
-  out.transient = device_peak() - std::min(device_peak(), weights + out.resident);
-  return out;
+  return demand_of(*this, device_peak(), {Part::cache, Part::features});
 }
 
 std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, int step) {

@@ -6,7 +6,6 @@ namespace mlx_vision::memory {
 namespace {
 
 using Bytes = std::uint64_t;
-constexpr Bytes kFloat = 4;
 
 constexpr std::int64_t kRowsThatUnpack = 8;  // nn/layers.cpp: fewer rows take the packed product
 constexpr Bytes kBytesPerScore = 8;          // nn/attention.cpp: what the split is reckoned with

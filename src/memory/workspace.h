@@ -10,6 +10,9 @@ namespace mlx_vision::memory {
 // all that half a block allocates exists at one time (nn::settle ends the half); an operation that may write
 // into its input allocates nothing. docs/memory.md lists the terms.
 
+/// Rotation tables, scores and pixels are float32 on every backend.
+constexpr std::uint64_t kFloat = 4;
+
 /// What each half of a block holds, from its input to the sum with it.
 struct HalfBlock {
   std::uint64_t attention = 0, mlp = 0;

@@ -6,13 +6,11 @@
 namespace mlx_vision::models {
 namespace {
 
-const std::vector<processing::Size> kResolutions = {
-    {672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}};
-
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
   c.ignore({"use_image_newline_parameter"});
   return std::make_unique<TiledLlava>(
-      parse_llava(c, w), LlavaTiles{.resolutions = processing::read_pinpoints(c, kResolutions)}, w);
+      parse_llava(c, w),
+      LlavaTiles{.resolutions = processing::read_pinpoints(c, processing::llava_next_pinpoints())}, w);
 }
 
 }  // namespace

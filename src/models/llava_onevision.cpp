@@ -1,31 +1,19 @@
 // LLaVA-OneVision (arXiv 2408.03326): SigLIP, an overview and as many tiles as the resolutions have, whose
 // rows are resampled beyond nine tiles' worth; Qwen2. Checkpoints: llava-hf/llava-onevision-qwen2-0.5b-ov-hf,
 // -7b-ov-hf and their mlx-community conversions.
-#include <charconv>
-
 #include "models/llava_tiles.h"
 #include "processing/anyres_rows.h"
 
 namespace mlx_vision::models {
 namespace {
 
-// "anyres_max_9" → 9
-int most_tiles(const core::ConfigReader& c) {
-  const auto rule = c.get_or<std::string>("vision_aspect_ratio", "anyres_max_9");
-  constexpr std::string_view kPrefix = "anyres_max_";
-  int count = 0;
-  const char* const end = rule.data() + rule.size();
-  const bool named = rule.starts_with(kPrefix);
-  if (!named || std::from_chars(rule.data() + kPrefix.size(), end, count).ptr != end || count < 1)
-    c.fail("vision_aspect_ratio", "expected anyres_max_N, got " + rule);
-  return count;
-}
-
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
   c.ignore({"use_image_newline_parameter", "video_token_index", "video_token_id"});
   return std::make_unique<TiledLlava>(
       parse_llava(c, w, {.image_token = 151646, .feature_layer = -1, .select_strategy = "full"}),
-      LlavaTiles{.resolutions = processing::read_pinpoints(c, {}), .most_tiles = most_tiles(c)}, w);
+      LlavaTiles{.resolutions = processing::read_pinpoints(c, {}),
+                 .most_tiles = processing::read_most_tiles(c)},
+      w);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "processing/pixel_config.h"
+#include "processing/tile_grids.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -51,6 +52,21 @@ std::vector<Size> read_pinpoints(const core::ConfigReader& config, std::vector<S
     out.push_back({.width = edge(pair[1]), .height = edge(pair[0])});
   }
   return out;
+}
+
+std::vector<Size> llava_next_pinpoints() {
+  return {{672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}};
+}
+
+int read_most_tiles(const core::ConfigReader& config) {
+  constexpr std::string_view kPrefix = "anyres_max_";
+  const auto value = config.get_or<std::string>(kMostTilesKey, "anyres_max_9");
+  int most = 0;
+  const char* end = value.data() + value.size();
+  if (!value.starts_with(kPrefix) || std::from_chars(value.data() + kPrefix.size(), end, most).ptr != end ||
+      most < 1 || most > kMostTiles)
+    config.fail(kMostTilesKey, "expected anyres_max_N, got \"" + value + "\"");
+  return most;
 }
 
 int RowAxis::within(std::int64_t begin, std::int64_t end) const {

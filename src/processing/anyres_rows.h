@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "core/config.h"
@@ -9,6 +10,13 @@ namespace mlx_vision::processing {
 
 /// image_grid_pinpoints, the sizes that a picture's tiles may make up together. @throws ConfigError
 std::vector<Size> read_pinpoints(const core::ConfigReader& config, std::vector<Size> fallback);
+
+/// LLaVA-NeXT's, where a checkpoint names none.
+std::vector<Size> llava_next_pinpoints();
+
+inline constexpr std::string_view kMostTilesKey = "vision_aspect_ratio";
+/// The number in its "anyres_max_N", 9 where it is absent. @throws ConfigError
+int read_most_tiles(const core::ConfigReader& config);
 
 /// One axis of the rows of all tiles: the padding's are dropped at both ends, the others resampled.
 struct RowAxis {

@@ -1,10 +1,7 @@
 #include "processing/anyres_tiles.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "media/framing.h"
@@ -182,18 +179,9 @@ std::vector<Size> multiples(int edge, int most) {
   return out;
 }
 
-/// The number in "anyres_max_N". From processor_config.json, else from config.json, whose model needs the
-/// same.
-int read_most_tiles(const ProcessorFiles& files) {
-  constexpr std::string_view kPrefix = "anyres_max_", kKey = "vision_aspect_ratio";
-  const core::ConfigReader& from = files.processor.has(kKey) ? files.processor : files.config;
-  const auto value = from.get_or<std::string>(kKey, "anyres_max_9");
-  int most = 0;
-  const char* end = value.data() + value.size();
-  if (!value.starts_with(kPrefix) || std::from_chars(value.data() + kPrefix.size(), end, most).ptr != end ||
-      most < 1 || most > kMostTiles)
-    from.fail(kKey, "expected anyres_max_N, got \"" + value + "\"");
-  return most;
+/// From processor_config.json, else from config.json, whose model needs the same.
+int most_tiles_of(const ProcessorFiles& files) {
+  return read_most_tiles(files.processor.has(kMostTilesKey) ? files.processor : files.config);
 }
 
 }  // namespace
@@ -203,9 +191,9 @@ std::unique_ptr<ImageProcessor> make_llava_next_tiles(const ProcessorFiles& file
   refuse_limits(limits, "this model cuts pictures into tiles of one size");
   const core::ConfigReader& config = files.image_processor;
   PixelRule pixels = read_pixel_rule(config, {});
-  TileRule rule = read_rule(config, pixels,
-                            {.steps = {.size = shortest_edge(224), .crop = Size{224, 224}},
-                             .pinpoints = {{672, 336}, {336, 672}, {672, 672}, {336, 1008}, {1008, 336}}});
+  TileRule rule = read_rule(
+      config, pixels,
+      {.steps = {.size = shortest_edge(224), .crop = Size{224, 224}}, .pinpoints = llava_next_pinpoints()});
   const LlavaTokens tokens = read_llava_tokens(files);
   const Grid patches = tokens.grid(*rule.steps.result(true));
   if (patches.rows < 1 || patches.cols < 1) config.fail("crop_size", "expected a patch or more");
@@ -233,7 +221,7 @@ std::unique_ptr<ImageProcessor> make_llava_onevision_tiles(const ProcessorFiles&
       .patches = {side, side},
       .overview = tokens,
       .less = int(files.processor.get_or<std::string>("vision_feature_select_strategy", "") == "default"),
-      .most_tiles = read_most_tiles(files),
+      .most_tiles = most_tiles_of(files),
       .patch = read_encoder_patch(files)};
   return std::make_unique<AnyresTiles>(std::move(pixels), std::move(rule), std::move(text));
 }
