@@ -84,6 +84,11 @@ mx::array Embedding::operator()(const mx::array& ids) const {
 
 mx::array Embedding::table() const { return p_.scales ? (*this)(mx::arange(p_.weight.shape(0))) : p_.weight; }
 
+RmsNorm::RmsNorm(const Weights& w, int width, float eps, float offset)
+    : weight_(w.require("weight", {width})), eps_(eps) {
+  if (offset != 0) weight_ = weight_ + scalar(offset, weight_);
+}
+
 namespace {
 
 mx::Shape conv_shape(int out, const mx::Shape& kernel, int channels) {
