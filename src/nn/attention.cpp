@@ -99,8 +99,8 @@ VisibleKeys visible_keys(int begin, int count, int window, std::span<const Mutua
 }
 
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
-                    const VisibleKeys& visible, int key_begin, float softcap) {
-  const int length = q.shape(2), key_end = key_begin + k.shape(2);
+                    const VisibleKeys& visible, float softcap) {
+  const int length = q.shape(2), key_begin = visible.key_begin, key_end = key_begin + k.shape(2);
   const std::uint64_t key_bytes = std::uint64_t(q.shape(0)) * q.shape(1) * kBytesPerScore;
   std::vector<mx::array> parts;
   for (int begin = 0; begin < length;) {

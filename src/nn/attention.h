@@ -31,16 +31,17 @@ struct MutualRows {
 /// Which keys each query of a step sees: those at positions `first[i] … last[i]` of the sequence.
 struct VisibleKeys {
   std::vector<int> first, last;
+  int key_begin = 0;  ///< position of the first key at hand
 };
 
 /// Queries at positions `begin … begin + count - 1` that see themselves and what precedes them, at most
 /// `window` positions in all (0 = no limit), and all of their own `mutual` rows.
 VisibleKeys visible_keys(int begin, int count, int window, std::span<const MutualRows> mutual);
 
-/// attention() with the keys that `visible` names; key j of k stands at position `key_begin + j`. `softcap` >
-/// 0 bounds scores by softcap · tanh(score / softcap) (Gemma 2, arXiv 2408.00118).
+/// attention() with the keys that `visible` names. `softcap` > 0 bounds scores by softcap · tanh(score /
+/// softcap) (Gemma 2, arXiv 2408.00118).
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
-                    const VisibleKeys& visible, int key_begin, float softcap = 0);
+                    const VisibleKeys& visible, float softcap = 0);
 
 /// The same for one picture (B = 1, no mask) in consecutive blocks that do not see each other: block i is
 /// rows `ends[i-1] … ends[i] - 1` of L = S.

@@ -41,8 +41,9 @@ mx::array SelfAttention::attend(mx::array queries, const mx::array& keys, const 
                                                               (spec_.window == 0 || end <= spec_.window)));
   if (ordinary)
     return attention(queries, all_keys, all_values, spec_.scale, count > 1 ? Mask::causal : Mask::none);
-  return attention(queries, all_keys, all_values, spec_.scale,
-                   visible_keys(begin, count, spec_.window, mutual), cache.begin(), spec_.softcap);
+  auto visible = visible_keys(begin, count, spec_.window, mutual);
+  visible.key_begin = cache.begin();
+  return attention(queries, all_keys, all_values, spec_.scale, visible, spec_.softcap);
 }
 
 mx::array SelfAttention::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
