@@ -34,7 +34,8 @@ from fixture import checkpoint, images, reference  # noqa: E402
 from fixture.families import FAMILIES, Fixture  # noqa: E402
 
 VARIANTS = {
-    "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
+    "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "qwen3_vl": "base hf 4bit",
+    "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
     "llava_onevision": "base hf", "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }

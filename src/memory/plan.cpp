@@ -52,7 +52,10 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   Moment worst =
       worst_half(activations(v.blocks, rows, m.element_bytes), vision_scores(v, image, settings),
                  m.packed_vision ? unpacked_weights(v.blocks, rows, m.element_bytes) : HalfBlock{});
-  const Moment embed{.activations = pixels + 4 * width};
+  // The rows of the table that are weighed, weighed, and their sum.
+  const Bytes table =
+      v.table_taps > 0 ? Bytes(rows) * Bytes(v.blocks.hidden) * Bytes(2 * v.table_taps + 1) * kFloat : 0;
+  const Moment embed{.activations = pixels + 4 * width + table};
   // The language model may see fewer rows than the projector makes, or others added to them.
   const Bytes projected = Bytes(std::max(image.rows, image.tiles * image.patches / v.merge));
   const Moment project{.activations =
@@ -158,7 +161,9 @@ Demand MemoryPlan::device_demand() const {
 
 std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, int step) {
   const std::int64_t capacity = (tokens + step - 1) / step * step;
-  return Bytes(m.text.layers) * 2 * Bytes(m.text.key_width()) * Bytes(capacity) * Bytes(m.element_bytes);
+  const int attending = m.text.layers - m.text.recurrent_layers;
+  return Bytes(attending) * 2 * Bytes(m.text.key_width()) * Bytes(capacity) * Bytes(m.element_bytes) +
+         Bytes(m.text.recurrent_layers) * m.text.recurrent_bytes;
 }
 
 MemoryPlan plan_request(const ModelShape& model, const Work& work, const Settings& settings) {

@@ -81,6 +81,8 @@ extern const Family kLlavaOnevision;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
 extern const Family kQwen3Vl;
+extern const Family kQwen3_5;
+extern const Family kQwen3_5Moe;
 extern const Family kQwen3VlMoe;
 
 /// By model_type or alias, in any case; null if it is not known.

@@ -36,6 +36,15 @@ Mixture::Experts Mixture::load(const Weights& w, const MixtureSpec& s) {
     return {ExpertLinear(both[0]), ExpertLinear(both[1]),
             ExpertLinear(as_out_in("down_proj", s.hidden, s.width))};
   }
+  if (const auto e = w["experts"]; e[0]["gate_proj"].has("weight")) {
+    const auto stacked = [&](std::string_view name, int in, int out) {
+      std::vector<mx::array> each;
+      for (int i = 0; i < s.experts; ++i) each.push_back(e[i][name].require("weight", {out, in}));
+      return ExpertLinear(mx::stack(each));
+    };
+    return {stacked("gate_proj", s.width, s.hidden), stacked("up_proj", s.width, s.hidden),
+            stacked("down_proj", s.hidden, s.width)};
+  }
   const auto m = w["switch_mlp"];
   return {ExpertLinear(m["gate_proj"], s.experts, s.width, s.hidden),
           ExpertLinear(m["up_proj"], s.experts, s.width, s.hidden),
