@@ -59,6 +59,17 @@ nn::DecoderSpec mistral(const core::ConfigReader& c) {
   return s;
 }
 
+nn::DecoderSpec ministral3(const core::ConfigReader& c) {
+  auto s = parse(c, {4096, 34, 32, 14336, 131072, 1e-5f, 1000000, /*kv_heads=*/8, /*head_dim=*/128});
+  if (const int window = c.get_or("sliding_window", 0);
+      window > 0 && c.get_or("max_position_embeddings", 262144) > window)
+    c.fail("sliding_window", "is not supported by this decoder, got " + std::to_string(window));
+  const auto rope = c.child("rope_parameters");
+  if (const auto beta = rope.get_or("llama_4_scaling_beta", 0.0f); beta != 0)
+    s.growth = nn::QueryGrowth{beta, rope.size("original_max_position_embeddings", 1, 1 << 30)};
+  return s;
+}
+
 nn::DecoderSpec qwen2(const core::ConfigReader& c) {
   auto s = parse(c, {4096, 32, 32, 22016, 151936, 1e-6f, 10000});
   s.qkv_bias = true;
@@ -71,8 +82,9 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
   const auto type = text.get_or<std::string>("model_type", "llama");
   if (type == "llama") return llama(text);
   if (type == "mistral") return mistral(text);
+  if (type == "ministral3") return ministral3(text);
   if (type == "qwen2") return qwen2(text);
-  text.fail("model_type", "expected llama, mistral or qwen2, got " + type);
+  text.fail("model_type", "expected llama, mistral, ministral3 or qwen2, got " + type);
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {

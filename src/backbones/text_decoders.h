@@ -5,7 +5,8 @@
 
 namespace mlx_vision::backbones {
 
-/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "qwen2"). Fields
+/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "ministral3",
+/// "qwen2"). Fields
 /// that are absent take transformers' defaults of that type. @throws ConfigError for another type, or a field
 /// that changes the result and is not supported.
 nn::DecoderSpec text_decoder(const core::ConfigReader& text);

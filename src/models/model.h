@@ -78,6 +78,8 @@ extern const Family kIdefics3;
 extern const Family kLlava;
 extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;
+extern const Family kMistral3;
+extern const Family kPixtral;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
 extern const Family kQwen3Vl;

@@ -85,6 +85,20 @@ memory::VisionShape vision_shape(const backbones::QwenVitSpec& s) {
           .depth = int(s.taps.size())};
 }
 
+memory::VisionShape vision_shape(const backbones::PixtralVitSpec& s) {
+  return {.blocks = {.layers = s.layers,
+                     .hidden = s.hidden,
+                     .heads = s.heads,
+                     .kv_heads = s.heads,
+                     .head_dim = s.hidden / s.heads,
+                     .mlp_hidden = s.mlp_hidden,
+                     .gated = true,
+                     .activation_arrays = arrays_of(s.activation),
+                     .rotation = true},
+          .patch_values = s.channels * s.patch * s.patch,
+          .merged_hidden = s.hidden};
+}
+
 memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size) {
   memory::ImageWork out;
   out.values = std::accumulate(size.pixels.begin(), size.pixels.end(), std::int64_t(1), std::multiplies<>());
