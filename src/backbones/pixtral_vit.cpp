@@ -51,7 +51,8 @@ mx::array PixtralVit::Block::operator()(const mx::array& x, const Rotation& rota
   const auto rotated = [&](const nn::Linear& map) {
     return nn::rotate_half_pairs(nn::split_heads(map(n), heads), rotation.cos, rotation.sin);
   };
-  const float scale = 1 / std::sqrt(float(x.shape(2) / heads));
+  const int head_dim = x.shape(2) / heads;
+  const float scale = 1 / std::sqrt(float(head_dim));
   const auto y = nn::attention(rotated(q), rotated(k), nn::split_heads(v(n), heads), scale, nn::Mask::none);
   const auto h = x + o(nn::merge_heads(y));
   nn::settle(h);

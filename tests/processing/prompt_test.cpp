@@ -137,7 +137,7 @@ TEST_CASE("only the user's messages may hold images; a tool's parts go through")
 
 TEST_CASE("where answers are plain, an assistant's content is a string and all else are parts") {
   const Chat chat{
-      {{"user", {TextPart{"a"}}}, {"assistant", {TextPart{"b"}}}, {"user", {TextPart{"c"}, image_part(0)}}},
+      {{"user", {TextPart{"a"}}}, {"assistant", {TextPart{"b"}}}, {"user", {TextPart{"c"}, image_part(2)}}},
       true};
   CHECK(to_template_messages(chat, PromptRule::plain_answers)[1]["content"] == "b");
   CHECK(to_template_messages(chat, PromptRule::image_first)[1]["content"].is_array());
