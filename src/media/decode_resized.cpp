@@ -1,11 +1,13 @@
 #include "media/decode_resized.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "media/jpeg_reader.h"
 #include "media/orientation.h"
 #include "media/resample.h"
-#include "media/row_pipe.h"
+#include "media/row_resampler.h"
 
 namespace mlx_vision::media {
 namespace {
@@ -38,15 +40,22 @@ Picture stream(JpegReader& reader, const ResizePlan& plan) {
   picture.height = plan.vertical.out;
   picture.rgb.resize(std::size_t(picture.width) * std::size_t(picture.height) * 3);
   RowResampler resampler(plan, 0, picture.height, picture.rgb.data(), false);
-  RowPipe pipe(resampler, reader.height(), std::size_t(reader.width()) * 3);
-  for (int y = 0; y < reader.height();) {
-    int count = 0;
-    std::uint8_t* row = pipe.room(count);
-    for (int i = 0; i < count; ++i, row += pipe.pitch()) reader.read_row(row);
-    pipe.publish();
-    y += count;
-  }
-  pipe.finish();
+  const std::size_t pitch = std::size_t(reader.width()) * 3 + kRowSlack;
+  std::vector<std::uint8_t> batch(RowResampler::kBatch * pitch);
+  std::array<const std::uint8_t*, RowResampler::kBatch> made = {};
+  stream_rows(reader, [&](const JpegRows& rows) {
+    for (;;) {
+      const int next = resampler.next_input();
+      const int count = std::min(RowResampler::kBatch, std::min(rows.last(), resampler.last_input()) - next);
+      if (count <= 0) return;
+      for (int i = 0; i < count; ++i) {
+        std::uint8_t* row = batch.data() + std::size_t(i) * pitch;
+        rows.make(next + i, row);
+        made[std::size_t(i)] = row;
+      }
+      resampler.push(made.data(), count);
+    }
+  });
   return picture;
 }
 

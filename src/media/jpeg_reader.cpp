@@ -1,13 +1,14 @@
 #include "media/jpeg_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
 // jpeglib.h needs <cstdio> before it.
 #include <jpeglib.h>
 
-#include "media/convert.h"
+#include "media/band_pipe.h"
 #include "media/exif.h"
 
 namespace mlx_vision::media {
@@ -25,9 +26,9 @@ struct JpegReader::State {
   Bytes bytes;
   int scan_limit = 0;
   bool complete = false;  ///< of the last step; false: the data ended before it
-  bool started = false;
   std::uint8_t* row = nullptr;
-  std::vector<std::uint8_t> native;  ///< one row of a picture that is not RGB in libjpeg's hands
+  int arrays = 0;                                           ///< of coefficients that libjpeg has asked for
+  std::array<std::array<JBLOCKROW, 2>, 3> block_rows = {};  ///< of the band being read, by component
 
   ~State() { jpeg_destroy_decompress(&jpeg); }
 
@@ -68,9 +69,47 @@ struct JpegReader::State {
     state.jpeg.client_data = &state;
     state.jpeg.src = &state.input;
     state.jpeg.progress = &state.progress;
+    state.progress.progress_monitor = on_progress;
     jpeg_save_markers(&state.jpeg, JPEG_APP0 + 1, 0xFFFF);
     state.complete = jpeg_read_header(&state.jpeg, TRUE) == JPEG_HEADER_OK;
   }
+
+  /// Whether coefficients are worth more than pixels: the files that cameras and most programs write, whose
+  /// pixels the kernels make. Others are upsampled in other ways, or refined scan by scan.
+  bool has_ordinary_layout() {
+    if (jpeg.num_components != 3 || jpeg.jpeg_color_space != JCS_YCbCr || jpeg.data_precision != 8)
+      return false;
+    if (jpeg.progressive_mode != FALSE || jpeg_has_multiple_scans(&jpeg) != FALSE ||
+        jpeg.CCIR601_sampling != FALSE)
+      return false;
+    if (jpeg.Ss != 0 || jpeg.Se != DCTSIZE2 - 1) return false;  // lossless, where the library knows it
+    const jpeg_component_info &luma = jpeg.comp_info[0], &cb = jpeg.comp_info[1], &cr = jpeg.comp_info[2];
+    if (cb.h_samp_factor != 1 || cb.v_samp_factor != 1 || cr.h_samp_factor != 1 || cr.v_samp_factor != 1)
+      return false;
+    if (luma.h_samp_factor > 2 || luma.v_samp_factor > luma.h_samp_factor) return false;
+    return cb.downsampled_width > 2;  // below that jdsample.c repeats samples
+  }
+
+  // In its buffered mode libjpeg decodes the entropy coding alone, row of MCUs by row of MCUs, into an array
+  // of the whole picture's coefficients that its memory manager holds. This one has room for the band being
+  // read.
+  static jvirt_barray_ptr request_array(j_common_ptr jpeg, int, boolean, JDIMENSION, JDIMENSION, JDIMENSION) {
+    return reinterpret_cast<jvirt_barray_ptr>(of(jpeg).block_rows[std::size_t(of(jpeg).arrays++)].data());
+  }
+  static JBLOCKARRAY access_array(j_common_ptr, jvirt_barray_ptr array, JDIMENSION, JDIMENSION, boolean) {
+    return reinterpret_cast<JBLOCKARRAY>(array);
+  }
+  static void begin_coefficients(State& state) {
+    state.jpeg.buffered_image = state.jpeg.raw_data_out = TRUE;
+    state.jpeg.mem->request_virt_barray = request_array;
+    state.jpeg.mem->access_virt_barray = access_array;
+    begin(state);
+  }
+  static void next_coefficients(State& state) {
+    const int status = jpeg_consume_input(&state.jpeg);
+    state.complete = status == JPEG_ROW_COMPLETED || status == JPEG_SCAN_COMPLETED;
+  }
+
   static void begin(State& state) {
     state.jpeg.out_color_space = state.jpeg.num_components == 1   ? JCS_GRAYSCALE
                                  : state.jpeg.num_components == 3 ? JCS_RGB
@@ -84,6 +123,9 @@ struct JpegReader::State {
 };
 
 namespace {
+
+/// Below this a second thread costs more than it saves.
+constexpr std::int64_t kSharedPixels = 1 << 16;
 
 constexpr std::string_view kExifHeader("Exif\0\0", 6);
 constexpr std::string_view kXmpHeader("http://ns.adobe.com/xap/1.0/\0", 29);
@@ -110,7 +152,6 @@ JpegReader::JpegReader(const Source& source) : source_(source), state_(std::make
   state.jpeg.client_data = &state;
   state.errors.error_exit = State::on_error;
   state.errors.emit_message = State::on_message;
-  state.progress.progress_monitor = State::on_progress;
   state.scan_limit = source.options.limits.progressive_scans;
   state.input.init_source = state.input.term_source = State::no_action;
   state.input.fill_input_buffer = State::no_more_input;
@@ -120,7 +161,7 @@ JpegReader::JpegReader(const Source& source) : source_(source), state_(std::make
   state.input.bytes_in_buffer = source.bytes.size();
   if (!state.guarded(State::open)) fail();
   if (!state.complete) source.truncated("JPEG", "no picture data");
-  const int components = components_ = state.jpeg.num_components;
+  const int components = state.jpeg.num_components;
   if (components != 1 && components != 3 && components != 4)
     source.fail("JPEG: expected 1, 3 or 4 components, got " + std::to_string(components));
   source.check_size(state.jpeg.image_width, state.jpeg.image_height);
@@ -137,44 +178,102 @@ JpegReader::~JpegReader() = default;
 
 void JpegReader::fail() const { source_.fail("JPEG data are damaged: " + std::string(state_->message)); }
 
-void JpegReader::start() {
+const JpegBands& JpegReader::start() {
   State& state = *state_;
-  if (!state.guarded(State::begin)) fail();
+  const bool coefficients = has_jpeg_kernels() && state.has_ordinary_layout();
+  if (!state.guarded(coefficients ? State::begin_coefficients : State::begin)) fail();
   if (!state.complete) source_.truncated("JPEG", "the last scan is not there");
-  if (state.jpeg.output_width != state.jpeg.image_width ||
-      state.jpeg.output_components != state.jpeg.num_components)
+  const jpeg_decompress_struct& jpeg = state.jpeg;
+  if (jpeg.output_width != jpeg.image_width || jpeg.output_components != jpeg.num_components)
     source_.fail("JPEG: the colour space is not supported");
-  if (state.jpeg.num_components != 3)
-    state.native.resize(std::size_t(info_.width) * std::size_t(state.jpeg.num_components));
-  state.started = true;
+  bands_.width = info_.width;
+  bands_.height = info_.height;
+  bands_.rows = jpeg.max_v_samp_factor * DCTSIZE;
+  if (!coefficients) {
+    bands_.channels = jpeg.num_components;
+    return bands_;
+  }
+  bands_.sampling = jpeg.max_v_samp_factor == 2   ? ChromaSampling::half_both
+                    : jpeg.max_h_samp_factor == 2 ? ChromaSampling::half_width
+                                                  : ChromaSampling::full;
+  for (std::size_t c = 0; c < bands_.components.size(); ++c) {
+    const jpeg_component_info& component = jpeg.comp_info[c];
+    JpegBands::Component& out = bands_.components[c];
+    out.block_rows = component.v_samp_factor;
+    out.blocks = std::size_t(jpeg.MCUs_per_row) * std::size_t(component.h_samp_factor);
+    out.width = int(component.downsampled_width);
+    out.height = int(component.downsampled_height);
+    std::copy_n(component.quant_table->quantval, kBlockSize, out.quant.begin());
+  }
+  return bands_;
 }
 
-void JpegReader::read_row(std::uint8_t* rgb) {
-  State& state = *state_;
-  if (!state.started) start();
-  state.row = state.native.empty() ? rgb : state.native.data();
-  const int y = int(state.jpeg.output_scanline);
-  if (!state.guarded(State::next_row)) fail();
-  if (!state.complete)
-    source_.truncated("JPEG",
-                      "row " + std::to_string(y) + " of " + std::to_string(info_.height) + " is not there");
+void JpegReader::read_band(std::int16_t* band) {
+  if (bands_.channels > 0)
+    read_pixels(reinterpret_cast<std::uint8_t*>(band));
+  else
+    read_coefficients(band);
   // What follows the last row must be sound as far as it is there; the end marker may be missing.
-  if (y + 1 == info_.height && !state.guarded(State::finish)) fail();
-  const std::size_t width = std::size_t(info_.width);
-  if (components_ == 1) {
-    gray_to_rgb(state.native.data(), rgb, width);
-  } else if (components_ == 4) {
-    // As Pillow, all four-component files are taken for Adobe's, which store the inverse.
-    for (std::uint8_t& ink : state.native) ink = std::uint8_t(255 - ink);
-    cmyk_to_rgb(state.native.data(), rgb, width);
+  if (++read_ == bands_.count() && !state_->guarded(State::finish)) fail();
+}
+
+void JpegReader::read_pixels(std::uint8_t* pixels) {
+  const int first = read_ * bands_.rows, end = std::min(first + bands_.rows, bands_.height);
+  for (int y = first; y < end; ++y) {
+    state_->row = pixels;
+    if (!state_->guarded(State::next_row)) fail();
+    if (!state_->complete) fail_at(y);
+    pixels += std::size_t(bands_.width) * std::size_t(bands_.channels);
   }
+}
+
+void JpegReader::read_coefficients(std::int16_t* blocks) {
+  State& state = *state_;
+  for (std::size_t c = 0; c < bands_.components.size(); ++c) {
+    const JpegBands::Component& component = bands_.components[c];
+    for (int i = 0; i < component.block_rows; ++i, blocks += component.blocks * kBlockSize)
+      state.block_rows[c][std::size_t(i)] = reinterpret_cast<JBLOCKROW>(blocks);
+  }
+  if (!state.guarded(State::next_coefficients)) fail();
+  // The colours of a band's last two rows would need it.
+  if (!state.complete) fail_at(std::max(0, read_ * bands_.rows - (bands_.has_halved_rows() ? 2 : 0)));
+}
+
+void JpegReader::fail_at(int y) const {
+  source_.truncated("JPEG",
+                    "row " + std::to_string(y) + " of " + std::to_string(info_.height) + " is not there");
+}
+
+void stream_rows(JpegReader& reader, const std::function<void(const JpegRows&)>& use) {
+  const JpegBands& bands = reader.start();
+  JpegRows rows(bands);
+  const auto take = [&](std::int16_t* band) {
+    rows.take(band);
+    use(rows);
+  };
+  if (std::int64_t(bands.width) * bands.height < kSharedPixels) {
+    std::vector<std::int16_t> band(bands.size());
+    for (int i = 0; i < bands.count(); ++i) {
+      reader.read_band(band.data());
+      take(band.data());
+    }
+    return;
+  }
+  BandPipe pipe(bands.count(), bands.size(), take);
+  for (int i = 0; i < bands.count(); ++i) {
+    reader.read_band(pipe.room());
+    pipe.publish();
+  }
+  pipe.finish();
 }
 
 Picture decode_jpeg(const Source& source) {
   JpegReader reader(source);
   if (source.header_only) return Picture::header(reader.info());
   Picture picture = Picture::blank(reader.info());
-  for (int y = 0; y < picture.height; ++y) reader.read_row(picture.row(y));
+  stream_rows(reader, [&](const JpegRows& rows) {
+    for (int y = rows.first(); y < rows.last(); ++y) rows.make(y, picture.row(y));
+  });
   return picture;
 }
 

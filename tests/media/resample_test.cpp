@@ -1,11 +1,11 @@
 #include <doctest/doctest.h>
-#include <hwy/targets.h>
 
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include "media/checksum.h"
+#include "media/forced_target.h"
 #include "mlx_vision/error.h"
 
 using namespace mlx_vision;
@@ -51,18 +51,6 @@ std::optional<std::uint32_t> first_difference(const std::vector<Case>& cases, Re
   return std::nullopt;
 }
 
-/// Restores the choice of instruction set.
-struct ForcedTarget {
-  explicit ForcedTarget(std::int64_t target) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().DeInit();
-  }
-  ~ForcedTarget() {
-    hwy::SetSupportedTargetsForTest(0);
-    hwy::GetChosenTarget().DeInit();
-  }
-};
-
 }  // namespace
 
 TEST_CASE("resizes equal Pillow 13 on random sizes, filters and boxes") {
@@ -79,14 +67,11 @@ TEST_CASE("resizes equal torchvision's uint8 rule") {
 
 TEST_CASE("every instruction set gives the same pixels") {
   const auto pillow = read_cases("resample_pillow.txt"), torchvision = read_cases("resample_torchvision.txt");
-  int targets = 0;
-  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1, ++targets) {
-    const std::int64_t target = rest & -rest;
-    CAPTURE(hwy::TargetName(target));
-    const ForcedTarget forced(target);
+  const int targets = test::for_each_target([&](const char* target) {
+    CAPTURE(target);
     CHECK(first_difference(pillow, ResampleRule::pillow13, 3) == std::nullopt);
     CHECK(first_difference(torchvision, ResampleRule::torchvision, 5) == std::nullopt);
-  }
+  });
   CHECK(targets >= 1);
 }
 
