@@ -292,6 +292,7 @@ memory::ModelShape open_shape(const std::filesystem::path& folder, const LoadOpt
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   nn::set_attention_budget(options.attention_bytes);
+  if (mx::default_device() == mx::Device::cpu) set_threads(options.threads);
   Opened opened(folder, options);
   require_room_for_weights(opened.shape, memory_capacity(options.memory_limit));
   evaluate(opened.store.taken(), options.progress);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/attention.h"
 #include "nn/layers.h"
 
 namespace mlx_vision::nn {
@@ -40,6 +41,8 @@ void set_attention_budget(std::uint64_t bytes) { budget = bytes; }
 std::uint64_t attention_budget() { return budget; }
 
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale, Mask mask) {
+  if (kernels::has_attention(q, k))
+    return kernels::attention(q, k, v, {.scale = scale, .causal = mask == Mask::causal});
   const int length = q.shape(2), keys = k.shape(2), d = q.shape(3);
   const std::uint64_t row_bytes = std::uint64_t(q.shape(0)) * q.shape(1) * keys * kBytesPerScore;
   if (row_bytes * length <= budget) return fused(q, k, v, scale, mask);
@@ -61,6 +64,8 @@ mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, 
 
 mx::array block_attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
                           std::span<const int> ends) {
+  if (kernels::has_attention(q, k))
+    return kernels::attention(q, k, v, {.scale = scale, .ends = {ends.begin(), ends.end()}});
   std::vector<mx::array> parts;
   int begin = 0;
   for (std::size_t i = 0; i < ends.size();) {
