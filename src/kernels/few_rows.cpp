@@ -2,6 +2,8 @@
 
 // NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include "kernels/digits-inl.h"
 #include "kernels/widen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,10 +27,30 @@ constexpr int kRowsAtOnce = 4;  // of x, that share one pass over a row of W
 /// What the rows of W are multiplied with.
 struct Inputs {
   const LinearProduct& p;
-  const float* x;     ///< `[rows, in]`; for packed weights in the order of the lanes, see OrderRow
-  const float* sums;  ///< `[rows, groups]` of x, packed weights only
-  int first, rows;    ///< of x
-  const float* row(int r) const { return x + std::size_t(first + r) * std::size_t(p.weight.in); }
+  const float* x;      ///< of packed weights as OrderRow or SplitRow puts it, else `[rows, in]`
+  std::size_t stride;  ///< from row to row of x
+  const float* sums;   ///< `[rows, PaddedGroups]` of x, packed weights only
+  int first, rows;     ///< of x
+  const float* row(int r) const { return x + std::size_t(first + r) * stride; }
+};
+
+/// Whole vectors, and what LaneScales may read beyond a row.
+int PaddedGroups(const WeightView& w) { return (w.groups() + kLanes - 1) / kLanes * kLanes; }
+constexpr int kMostGroups = 8;  // of 32 numbers, that one block of packed words covers
+
+/// Scales and biases of some rows of W, `[rows, groups]` and room for reading whole vectors.
+struct GroupScales {
+  std::vector<float> scales, biases;
+  void Widen(const WeightView& w, int first, int rows) {
+    const std::size_t groups = std::size_t(w.groups()), from = std::size_t(first) * groups;
+    const std::size_t count = std::size_t(rows) * groups;
+    for (std::vector<float>* values : {&scales, &biases}) {
+      values->resize(count + std::size_t(kLanes + kMostGroups));
+      std::fill(values->begin() + std::ptrdiff_t(count), values->end(), 0.0f);
+    }
+    WidenRow(w.element, w.scales, from, int(count), scales.data());
+    WidenRow(w.element, w.biases, from, int(count), biases.data());
+  }
 };
 
 /// Puts the `words` words' inputs from `k` on in the order in which RowBlocks meets them: blocks of kWidth
@@ -107,33 +130,67 @@ HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k
     if (k < w.in) RowBlocks<kBits, kRows, kWidth / 2>(w, words, k, scales, inputs, out);
 }
 
-/// Σ a[i] b[i]
+#if HWY_TARGET == HWY_AVX3_DL
+
+/// As RowBlocks, for x in digits.
+template <int kBits, int kRows>
+HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const float* scales,
+                            const float* const* inputs, float* out) {
+  using D = Digits<kBits>;
+  const DF d;
+  const int blocks = D::Blocks(w.in);
+  VF sums[kRows];
+  for (VF& sum : sums) sum = hn::Zero(d);
+  for (int b = 0; b < blocks; ++b) {
+    constexpr int kAhead = 1024;  // bytes; rows follow each other, so that this may be the next one
+    const std::uint8_t* packed = row + b * kBlockBytes;
+    hwy::Prefetch(packed + kAhead);
+    __m512i numbers[D::kPerByte];
+    LoadNumbers<kBits>(packed, int(w.row_bytes()) - b * kBlockBytes, numbers);
+    const VF scale = LaneScales<kLanes, 32 / kBits>(d, scales + b * D::kNumbers / w.group, w.group);
+    for (int r = 0; r < kRows; ++r) {
+      const auto* digits = reinterpret_cast<const std::int8_t*>(inputs[r]) + b * D::kBytes;
+      const float x_scale = inputs[r][blocks * (D::kBytes / int(sizeof(float))) + b];
+      sums[r] =
+          hn::MulAdd(VF{BlockProducts<kBits>(numbers, digits)}, hn::Mul(scale, hn::Set(d, x_scale)), sums[r]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) out[r] += hn::GetLane(hn::SumOfLanes(d, sums[r]));
+}
+
+#endif
+
+/// Σ a[i] b[i] over whole vectors
 HWY_INLINE float Dot(const float* a, const float* b, int count) {
   const DF d;
   VF sum = hn::Zero(d);
-  int i = 0;
-  for (; i + kLanes <= count; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
-  float out = hn::GetLane(hn::SumOfLanes(d, sum));
-  for (; i < count; ++i) out += a[i] * b[i];
-  return out;
+  for (int i = 0; i < count; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+/// `scales` and `biases` of row n.
+/// Σ a[i]; `count` is a multiple of every vector's lanes.
+HWY_INLINE float Sum(const float* a, int count) {
+  const DF d;
+  VF sum = hn::Zero(d);
+  for (int i = 0; i < count; i += kLanes) sum = hn::Add(sum, hn::LoadU(d, a + i));
+  return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
 template <int kBits, int kRows>
-void PackedRow(const Inputs& in, int n, float* out) {
+void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
   const WeightView& w = in.p.weight;
-  const int groups = w.groups();
-  thread_local std::vector<float> scales, biases;
-  scales.resize(std::size_t(groups));
-  biases.resize(std::size_t(groups));
-  WidenRow(w.element, w.scales, std::size_t(n) * std::size_t(groups), groups, scales.data());
-  WidenRow(w.element, w.biases, std::size_t(n) * std::size_t(groups), groups, biases.data());
+  const int groups = PaddedGroups(w);
   const float* x[kRows];
   for (int r = 0; r < kRows; ++r) {
     x[r] = in.row(r);
-    out[r] = Dot(biases.data(), in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
+    out[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
   }
-  RowBlocks<kBits, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales.data(), x,
-                                  out);
+#if HWY_TARGET == HWY_AVX3_DL
+  DigitBlocks<kBits, kRows>(w, w.row(n), scales, x, out);
+#else
+  RowBlocks<kBits, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x, out);
+#endif
 }
 
 template <Element kElement, int kRows>
@@ -161,15 +218,15 @@ void DenseRow(const Inputs& in, int n, float* out) {
 }
 
 template <int kRows>
-void Row(const Inputs& in, int n, float* out) {
+void Row(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
   const WeightView& w = in.p.weight;
   switch (w.bits) {
     case 2:
-      return PackedRow<2, kRows>(in, n, out);
+      return PackedRow<2, kRows>(in, n, scales, biases, out);
     case 4:
-      return PackedRow<4, kRows>(in, n, out);
+      return PackedRow<4, kRows>(in, n, scales, biases, out);
     case 8:
-      return PackedRow<8, kRows>(in, n, out);
+      return PackedRow<8, kRows>(in, n, scales, biases, out);
     default:
       break;
   }
@@ -183,56 +240,86 @@ void Row(const Inputs& in, int n, float* out) {
   }
 }
 
-void Rows(const Inputs& in, int n, float* out) {
+void Rows(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
   switch (in.rows) {
     case 1:
-      return Row<1>(in, n, out);
+      return Row<1>(in, n, scales, biases, out);
     case 2:
-      return Row<2>(in, n, out);
+      return Row<2>(in, n, scales, biases, out);
     case 3:
-      return Row<3>(in, n, out);
+      return Row<3>(in, n, scales, biases, out);
     default:
-      return Row<4>(in, n, out);
+      return Row<4>(in, n, scales, biases, out);
   }
 }
 
-void OrderInputs(const LinearProduct& p, float* x, float* sums) {
+template <int kBits>
+std::size_t PreparedFloats(int in) {
+  using D = Digits<kBits>;
+  return kHasDigits ? std::size_t(D::Blocks(in)) * (D::kBytes / sizeof(float) + 1) : std::size_t(in);
+}
+
+/// Fills the workspace and returns what it then holds.
+template <int kBits>
+Inputs Prepare(const LinearProduct& p, float* workspace) {
   const WeightView& w = p.weight;
+  const std::size_t stride = PreparedFloats<kBits>(w.in), groups = std::size_t(PaddedGroups(w));
+  float* sums = workspace + std::size_t(p.rows) * stride;
+  std::fill_n(sums, std::size_t(p.rows) * groups, 0.0f);
   for (int r = 0; r < p.rows; ++r) {
     const float* from = p.x + std::size_t(r) * std::size_t(w.in);
-    float* to = x + std::size_t(r) * std::size_t(w.in);
-    const int words = w.in * w.bits / 32;
-    if (w.bits == 2) OrderRow<2, kLanes>(from, words, to);
-    if (w.bits == 4) OrderRow<4, kLanes>(from, words, to);
-    if (w.bits == 8) OrderRow<8, kLanes>(from, words, to);
-    for (int g = 0; g < w.groups(); ++g) {
-      float sum = 0;
-      for (int k = g * w.group; k < (g + 1) * w.group; ++k) sum += from[k];
-      *sums++ = sum;
-    }
+    float* to = workspace + std::size_t(r) * stride;
+    if constexpr (kHasDigits)
+      SplitRow<kBits>(from, w.in, to);
+    else
+      OrderRow<kBits, kLanes>(from, w.in * kBits / 32, to);
+    for (int g = 0; g < w.groups(); ++g)
+      sums[std::size_t(r) * groups + std::size_t(g)] = Sum(from + g * w.group, w.group);
   }
+  return {p, workspace, stride, sums, 0, 0};
+}
+
+Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
+  switch (p.weight.bits) {
+    case 2:
+      return Prepare<2>(p, workspace);
+    case 4:
+      return Prepare<4>(p, workspace);
+    case 8:
+      return Prepare<8>(p, workspace);
+    default:
+      return {p, p.x, std::size_t(p.weight.in), nullptr, 0, 0};
+  }
+}
+
+/// Outputs begin … end - 1.
+void MultiplyRows(Inputs in, int begin, int end) {
+  const LinearProduct& p = in.p;
+  const WeightView& w = p.weight;
+  thread_local GroupScales groups;
+  if (w.packed()) groups.Widen(w, begin, end - begin);
+  for (int n = begin; n < end; ++n)
+    for (in.first = 0; in.first < p.rows; in.first += kRowsAtOnce) {
+      in.rows = std::min(kRowsAtOnce, p.rows - in.first);
+      const std::size_t at = w.packed() ? std::size_t(n - begin) * std::size_t(w.groups()) : 0;
+      float out[kRowsAtOnce];
+      Rows(in, n, groups.scales.data() + at, groups.biases.data() + at, out);
+      for (int r = 0; r < in.rows; ++r)
+        p.y[std::size_t(in.first + r) * std::size_t(w.out) + std::size_t(n)] =
+            out[r] + (p.bias ? p.bias[n] : 0);
+    }
 }
 
 }  // namespace
 
 void FewRows(const LinearProduct& p, float* workspace) {
   const WeightView& w = p.weight;
-  float* sums = workspace + std::size_t(p.rows) * std::size_t(w.in);
-  if (w.packed()) OrderInputs(p, workspace, sums);
-  auto& pool = core::ThreadPool::shared();
+  const Inputs in = PrepareInputs(p, workspace);
   // Large enough that handing it out does not show, and a multiple of a cache line of results.
   constexpr std::size_t kTaskBytes = 64 << 10;
   const int step = int(std::clamp<std::size_t>(kTaskBytes / w.row_bytes() / 16 * 16, 16, 4096));
-  pool.run((w.out + step - 1) / step, [&](int task) HWY_ATTR {
-    for (int n = task * step; n < std::min(w.out, (task + 1) * step); ++n)
-      for (int first = 0; first < p.rows; first += kRowsAtOnce) {
-        const Inputs in{p, w.packed() ? workspace : p.x, sums, first, std::min(kRowsAtOnce, p.rows - first)};
-        float out[kRowsAtOnce];
-        Rows(in, n, out);
-        for (int r = 0; r < in.rows; ++r)
-          p.y[std::size_t(first + r) * std::size_t(w.out) + std::size_t(n)] =
-              out[r] + (p.bias ? p.bias[n] : 0);
-      }
+  core::ThreadPool::shared().run((w.out + step - 1) / step, [&](int task) {
+    MultiplyRows(in, task * step, std::min(w.out, (task + 1) * step));
   });
 }
 
