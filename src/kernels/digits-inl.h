@@ -121,13 +121,13 @@ HWY_INLINE __m512 BlockProducts(const __m512i* numbers, const std::int8_t* digit
   return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(sums[0], 16), low));
 }
 
+/// The numbers of a block, the first of each byte before the second.
 template <int kBits>
-HWY_INLINE void LoadNumbers(const std::uint8_t* packed, int bytes, __m512i* numbers) {
-  const __mmask64 present = bytes >= kBlockBytes ? ~__mmask64(0) : (__mmask64(1) << bytes) - 1;
-  const __m512i all = _mm512_maskz_loadu_epi8(present, packed);
+HWY_INLINE void SplitNumbers(__m512i packed, __m512i* numbers) {
   const __m512i mask = _mm512_set1_epi8(char((1 << kBits) - 1));
   for (int part = 0; part < Digits<kBits>::kPerByte; ++part)
-    numbers[part] = kBits == 8 ? all : _mm512_and_si512(_mm512_srli_epi16(all, unsigned(part * kBits)), mask);
+    numbers[part] =
+        kBits == 8 ? packed : _mm512_and_si512(_mm512_srli_epi16(packed, unsigned(part * kBits)), mask);
 }
 
 #endif

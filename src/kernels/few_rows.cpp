@@ -70,11 +70,11 @@ void OrderRow(const float* x, int words, float* out) {
 }
 
 /// A vector whose lane i holds the scale of the group that input i of a block of `span` inputs a lane is in.
-template <int kWidth, int kSpan, class D>
-HWY_INLINE hn::Vec<D> LaneScales(D d, const float* scales, int group) {
+template <int kWidth, int kSpan, int kGroup, class D>
+HWY_INLINE hn::Vec<D> LaneScales(D d, const float* scales) {
   auto v = hn::Set(d, scales[0]);
-  for (int at = group; at < kWidth * kSpan; at += group)
-    v = hn::IfThenElse(hn::FirstN(d, std::size_t(at / kSpan)), v, hn::Set(d, scales[at / group]));
+  for (int at = kGroup; at < kWidth * kSpan; at += kGroup)
+    v = hn::IfThenElse(hn::FirstN(d, std::size_t(at / kSpan)), v, hn::Set(d, scales[at / kGroup]));
   return v;
 }
 
@@ -103,7 +103,7 @@ HWY_INLINE void AddWords(D d, const std::uint32_t* words, const float* const* x,
 
 /// Adds the products of `words` words from input `k` on to `out[r]`, a block of kWidth words at a time, the
 /// rest in smaller blocks.
-template <int kBits, int kRows, int kWidth>
+template <int kBits, int kGroup, int kRows, int kWidth>
 HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k, const float* scales,
                           const float* const* inputs, float* out) {
   constexpr int kValues = 32 / kBits;
@@ -119,7 +119,7 @@ HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k
     hn::Vec<decltype(d)> block[kRows];
     for (int r = 0; r < kRows; ++r) block[r] = hn::Zero(d);
     AddWords<kBits, kRows, kWidth>(d, words, x, block, std::make_integer_sequence<int, kValues>());
-    const auto scale = LaneScales<kWidth, kValues>(d, scales + k / w.group, w.group);
+    const auto scale = LaneScales<kWidth, kValues, kGroup>(d, scales + k / kGroup);
     for (int r = 0; r < kRows; ++r) {
       sums[r] = hn::MulAdd(block[r], scale, sums[r]);
       x[r] += kValues * kWidth;
@@ -127,13 +127,13 @@ HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k
   }
   for (int r = 0; r < kRows; ++r) out[r] += hn::GetLane(hn::SumOfLanes(d, sums[r]));
   if constexpr (kWidth > 1)
-    if (k < w.in) RowBlocks<kBits, kRows, kWidth / 2>(w, words, k, scales, inputs, out);
+    if (k < w.in) RowBlocks<kBits, kGroup, kRows, kWidth / 2>(w, words, k, scales, inputs, out);
 }
 
 #if HWY_TARGET == HWY_AVX3_DL
 
 /// As RowBlocks, for x in digits.
-template <int kBits, int kRows>
+template <int kBits, int kGroup, int kRows>
 HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const float* scales,
                             const float* const* inputs, float* out) {
   using D = Digits<kBits>;
@@ -141,19 +141,26 @@ HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const 
   const int blocks = D::Blocks(w.in);
   VF sums[kRows];
   for (VF& sum : sums) sum = hn::Zero(d);
-  for (int b = 0; b < blocks; ++b) {
-    constexpr int kAhead = 1024;  // bytes; rows follow each other, so that this may be the next one
-    const std::uint8_t* packed = row + b * kBlockBytes;
-    hwy::Prefetch(packed + kAhead);
-    __m512i numbers[D::kPerByte];
-    LoadNumbers<kBits>(packed, int(w.row_bytes()) - b * kBlockBytes, numbers);
-    const VF scale = LaneScales<kLanes, 32 / kBits>(d, scales + b * D::kNumbers / w.group, w.group);
+  const auto add = [&](const __m512i* numbers, int b) HWY_ATTR {
+    const VF scale = LaneScales<kLanes, 32 / kBits, kGroup>(d, scales + b * D::kNumbers / kGroup);
     for (int r = 0; r < kRows; ++r) {
       const auto* digits = reinterpret_cast<const std::int8_t*>(inputs[r]) + b * D::kBytes;
-      const float x_scale = inputs[r][blocks * (D::kBytes / int(sizeof(float))) + b];
-      sums[r] =
-          hn::MulAdd(VF{BlockProducts<kBits>(numbers, digits)}, hn::Mul(scale, hn::Set(d, x_scale)), sums[r]);
+      const VF x_scale = hn::Set(d, inputs[r][blocks * (D::kBytes / int(sizeof(float))) + b]);
+      sums[r] = hn::MulAdd(VF{BlockProducts<kBits>(numbers, digits)}, hn::Mul(scale, x_scale), sums[r]);
     }
+  };
+  const int bytes = int(w.row_bytes()), whole = bytes / kBlockBytes;
+  __m512i numbers[D::kPerByte];
+  for (int b = 0; b < whole; ++b) {
+    constexpr int kAhead = 2048;  // bytes; rows follow each other, so that this may be the next one
+    hwy::Prefetch(row + b * kBlockBytes + kAhead);
+    SplitNumbers<kBits>(_mm512_loadu_si512(row + b * kBlockBytes), numbers);
+    add(numbers, b);
+  }
+  if (const int rest = bytes % kBlockBytes; rest > 0) {
+    SplitNumbers<kBits>(_mm512_maskz_loadu_epi8((__mmask64(1) << rest) - 1, row + whole * kBlockBytes),
+                        numbers);
+    add(numbers, whole);
   }
   for (int r = 0; r < kRows; ++r) out[r] += hn::GetLane(hn::SumOfLanes(d, sums[r]));
 }
@@ -177,7 +184,7 @@ HWY_INLINE float Sum(const float* a, int count) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-template <int kBits, int kRows>
+template <int kBits, int kGroup, int kRows>
 void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
   const WeightView& w = in.p.weight;
   const int groups = PaddedGroups(w);
@@ -187,9 +194,10 @@ void PackedRow(const Inputs& in, int n, const float* scales, const float* biases
     out[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
   }
 #if HWY_TARGET == HWY_AVX3_DL
-  DigitBlocks<kBits, kRows>(w, w.row(n), scales, x, out);
+  DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), scales, x, out);
 #else
-  RowBlocks<kBits, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x, out);
+  RowBlocks<kBits, kGroup, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x,
+                                          out);
 #endif
 }
 
@@ -217,16 +225,28 @@ void DenseRow(const Inputs& in, int n, float* out) {
   }
 }
 
+template <int kBits, int kRows>
+void PackedRowOf(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+  switch (in.p.weight.group) {
+    case 32:
+      return PackedRow<kBits, 32, kRows>(in, n, scales, biases, out);
+    case 64:
+      return PackedRow<kBits, 64, kRows>(in, n, scales, biases, out);
+    default:
+      return PackedRow<kBits, 128, kRows>(in, n, scales, biases, out);
+  }
+}
+
 template <int kRows>
 void Row(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
   const WeightView& w = in.p.weight;
   switch (w.bits) {
     case 2:
-      return PackedRow<2, kRows>(in, n, scales, biases, out);
+      return PackedRowOf<2, kRows>(in, n, scales, biases, out);
     case 4:
-      return PackedRow<4, kRows>(in, n, scales, biases, out);
+      return PackedRowOf<4, kRows>(in, n, scales, biases, out);
     case 8:
-      return PackedRow<8, kRows>(in, n, scales, biases, out);
+      return PackedRowOf<8, kRows>(in, n, scales, biases, out);
     default:
       break;
   }
