@@ -36,7 +36,10 @@ struct Inputs {
 
 /// Whole vectors, and what LaneScales may read beyond a row.
 int PaddedGroups(const WeightView& w) { return (w.groups() + kLanes - 1) / kLanes * kLanes; }
-constexpr int kMostGroups = 8;  // of 32 numbers, that one block of packed words covers
+constexpr std::size_t kLine = 64;  // bytes of the cache, at the least
+constexpr int kMostGroups = 8;     // of 32 numbers, that one block of packed words covers
+
+constexpr int kBatch = 8;  // rows of W whose scales are widened together, and those of the next ones fetched
 
 /// Scales and biases of some rows of W, `[rows, groups]` and room for reading whole vectors.
 struct GroupScales {
@@ -50,6 +53,11 @@ struct GroupScales {
     }
     WidenRow(w.element, w.scales, from, int(count), scales.data());
     WidenRow(w.element, w.biases, from, int(count), biases.data());
+    const std::size_t bytes = count * bytes_of(w.element), next = (from + count) * bytes_of(w.element);
+    for (std::size_t at = 0; at < bytes; at += kLine) {
+      hwy::Prefetch(static_cast<const std::uint8_t*>(w.scales) + next + at);
+      hwy::Prefetch(static_cast<const std::uint8_t*>(w.biases) + next + at);
+    }
   }
 };
 
@@ -312,22 +320,35 @@ Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
   }
 }
 
-/// Outputs begin … end - 1.
-void MultiplyRows(Inputs in, int begin, int end) {
+/// Output n; scales and biases of its row if W is packed.
+void MultiplyRow(Inputs in, int n, const float* scales, const float* biases) {
   const LinearProduct& p = in.p;
-  const WeightView& w = p.weight;
+  for (in.first = 0; in.first < p.rows; in.first += kRowsAtOnce) {
+    in.rows = std::min(kRowsAtOnce, p.rows - in.first);
+    float out[kRowsAtOnce];
+    Rows(in, n, scales, biases, out);
+    for (int r = 0; r < in.rows; ++r)
+      p.y[std::size_t(in.first + r) * std::size_t(p.weight.out) + std::size_t(n)] =
+          out[r] + (p.bias ? p.bias[n] : 0);
+  }
+}
+
+/// Outputs begin … end - 1.
+void MultiplyRows(const Inputs& in, int begin, int end) {
+  const WeightView& w = in.p.weight;
+  if (!w.packed()) {
+    for (int n = begin; n < end; ++n) MultiplyRow(in, n, nullptr, nullptr);
+    return;
+  }
   thread_local GroupScales groups;
-  if (w.packed()) groups.Widen(w, begin, end - begin);
-  for (int n = begin; n < end; ++n)
-    for (in.first = 0; in.first < p.rows; in.first += kRowsAtOnce) {
-      in.rows = std::min(kRowsAtOnce, p.rows - in.first);
-      const std::size_t at = w.packed() ? std::size_t(n - begin) * std::size_t(w.groups()) : 0;
-      float out[kRowsAtOnce];
-      Rows(in, n, groups.scales.data() + at, groups.biases.data() + at, out);
-      for (int r = 0; r < in.rows; ++r)
-        p.y[std::size_t(in.first + r) * std::size_t(w.out) + std::size_t(n)] =
-            out[r] + (p.bias ? p.bias[n] : 0);
+  for (int first = begin; first < end; first += kBatch) {
+    const int rows = std::min(kBatch, end - first);
+    groups.Widen(w, first, rows);
+    for (int i = 0; i < rows; ++i) {
+      const std::size_t at = std::size_t(i) * std::size_t(w.groups());
+      MultiplyRow(in, first + i, groups.scales.data() + at, groups.biases.data() + at);
     }
+  }
 }
 
 }  // namespace
