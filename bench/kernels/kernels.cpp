@@ -100,7 +100,8 @@ void attention_of(benchmark::State& state) {
             keys = int(state.range(3)), d = int(state.range(4));
   const auto q = noise({1, heads, queries, d}), k = noise({1, kv_heads, keys, d}),
              v = noise({1, kv_heads, keys, d});
-  for (auto _ : state) mx::eval(attention(q, k, v, {1 / std::sqrt(float(d)), queries > 1}));
+  for (auto _ : state)
+    mx::eval(attention(q, k, v, {.scale = 1 / std::sqrt(float(d)), .causal = queries > 1}));
   rate(state, "flops", 4.0 * heads * queries * keys * d / (queries == keys ? 2 : 1));
   rate(state, "bytes/s", 8.0 * kv_heads * keys * d);
 }

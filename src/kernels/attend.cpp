@@ -37,20 +37,24 @@ struct Part {
   float* partial;  ///< where sums, maxima and totals go if other parts have the rest of the keys; else null
 };
 
+/// The first key that a query sees.
+int FirstSeen(const Attention& a, int query) {
+  return a.window > 0 ? std::max(0, a.keys - a.queries + query - a.window + 1) : 0;
+}
+
 /// A thread's buffers for one part. A row is a query of a head: row = (query - first) * group + head.
 class Worker {
  public:
   Worker(const Attention& a, const Part& part)
       : a_(a), part_(part), group_(a.heads / a.kv_heads), rows_(part.count * group_) {
     thread_local std::vector<float> scratch;
-    scratch.resize(attend_scratch(a.d));
+    scratch.resize(attend_scratch(a.d, a.value_d));
     float* at = scratch.data();
     const auto take = [&](std::size_t floats) { return std::exchange(at, at + floats); };
     const auto strips = std::size_t(RoundUp(rows_, kTileRows)), padded = std::size_t(Padded());
     queries_ = take(strips * std::size_t(a.d));
     scores_ = take(strips * kKeyTile);
-    weights_ = take(std::size_t(kTileRows) * kKeyTile);
-    keys_ = take(padded * kTileColumns);
+    keys_ = take(std::size_t(a.d) * kTileColumns);
     values_ = take(padded * kKeyTile);
     sums_ = take(strips * padded);
     maxima_ = take(strips);
@@ -63,7 +67,7 @@ class Worker {
     std::fill_n(maxima_, rows_, -kInfinity);
     std::fill_n(totals_, rows_, 0.0f);
     const int end = std::min(part_.keys_end, KeysSeen(part_.first + part_.count - 1));
-    for (int k0 = part_.keys_begin; k0 < end; k0 += kKeyTile) {
+    for (int k0 = std::max(part_.keys_begin, FirstSeen(a_, part_.first)); k0 < end; k0 += kKeyTile) {
       const int count = std::min(kKeyTile, end - k0);
       Scores(k0, count);
       for (int r = 0; r < rows_; ++r) Weigh(r, k0, count);
@@ -73,7 +77,7 @@ class Worker {
   }
 
  private:
-  int Padded() const { return RoundUp(a_.d, kTileColumns); }
+  int Padded() const { return RoundUp(a_.value_d, kTileColumns); }
   int KeysSeen(int query) const { return a_.causal ? a_.keys - a_.queries + query + 1 : a_.keys; }
   int QueryOf(int row) const { return part_.first + row / group_; }
   int HeadOf(int row) const { return part_.kv_head * group_ + row % group_; }
@@ -113,11 +117,13 @@ class Worker {
   void Weigh(int r, int k0, int count) {
     const DF d;
     float* s = scores_ + std::size_t(r) * kKeyTile;
-    const int seen = std::clamp(KeysSeen(QueryOf(r)) - k0, 0, count), end = RoundUp(count, kLanes);
-    if (seen == 0) {
+    const int begin = std::clamp(FirstSeen(a_, QueryOf(r)) - k0, 0, count),
+              seen = std::clamp(KeysSeen(QueryOf(r)) - k0, 0, count), end = RoundUp(count, kLanes);
+    if (begin >= seen) {
       std::fill_n(s, end, 0.0f);
       return;
     }
+    std::fill(s, s + begin, -kInfinity);
     std::fill(s + seen, s + end, -kInfinity);
     VF top = hn::Set(d, maxima_[r]);
     for (int i = 0; i < end; i += kLanes) top = hn::Max(top, hn::LoadU(d, s + i));
@@ -143,27 +149,26 @@ class Worker {
     const float* values = a_.v.at(part_.batch, part_.kv_head, k0);
     std::size_t stride = std::size_t(a_.v.row);
     const auto padded = std::size_t(Padded());
-    if (Padded() != a_.d) {  // a tile reads whole vectors
+    if (Padded() != a_.value_d) {  // a tile reads whole vectors
       for (int k = 0; k < count; ++k)
         std::memcpy(values_ + std::size_t(k) * padded, values + std::size_t(k) * stride,
-                    std::size_t(a_.d) * sizeof(float));
+                    std::size_t(a_.value_d) * sizeof(float));
       values = values_;
       stride = padded;
     }
     for (int m = 0; m < rows_; m += kTileRows) {
       const int rows = std::min(kTileRows, rows_ - m);
-      PackRows(scores_ + std::size_t(m) * kKeyTile, kKeyTile, rows, count, weights_);
       for (std::size_t n = 0; n < padded; n += kTileColumns) {
         float* sums = sums_ + std::size_t(m) * padded + n;
-        Tile({.a = weights_,
-              .b = values + n,
-              .b_stride = stride,
-              .depth = count,
-              .init = sums,
-              .init_stride = padded,
-              .c = sums,
-              .c_stride = padded},
-             rows);
+        Tile<kKeyTile, 1>({.a = scores_ + std::size_t(m) * kKeyTile,
+                           .b = values + n,
+                           .b_stride = stride,
+                           .depth = count,
+                           .init = sums,
+                           .init_stride = padded,
+                           .c = sums,
+                           .c_stride = padded},
+                          rows);
       }
     }
   }
@@ -172,23 +177,25 @@ class Worker {
     for (int r = 0; r < rows_; ++r) {
       const float* sums = sums_ + std::size_t(r) * std::size_t(Padded());
       float* y = a_.y.at(part_.batch, HeadOf(r), QueryOf(r));
-      for (int i = 0; i < a_.d; ++i) y[i] = sums[i] / totals_[r];
+      const float share = 1 / totals_[r];
+      for (int i = 0; i < a_.value_d; ++i) y[i] = sums[i] * share;
     }
   }
 
   void StorePartial() const {
     float* to = part_.partial;
-    for (int r = 0; r < rows_; ++r, to += a_.d + 2) {
-      std::memcpy(to, sums_ + std::size_t(r) * std::size_t(Padded()), std::size_t(a_.d) * sizeof(float));
-      to[a_.d] = maxima_[r];
-      to[a_.d + 1] = totals_[r];
+    for (int r = 0; r < rows_; ++r, to += a_.value_d + 2) {
+      std::memcpy(to, sums_ + std::size_t(r) * std::size_t(Padded()),
+                  std::size_t(a_.value_d) * sizeof(float));
+      to[a_.value_d] = maxima_[r];
+      to[a_.value_d + 1] = totals_[r];
     }
   }
 
   const Attention& a_;
   const Part& part_;
   int group_, rows_;
-  float *queries_, *scores_, *weights_, *keys_, *values_, *sums_, *maxima_, *totals_;
+  float *queries_, *scores_, *keys_, *values_, *sums_, *maxima_, *totals_;
 };
 
 /// Every query tile of every block, key-value head and row of the batch.
@@ -226,11 +233,12 @@ void Merge(const std::vector<const float*>& shares, int d, float* y) {
 /// many threads.
 void AttendInShares(const Attention& a, const Part& whole, int shares) {
   const int group = a.heads / a.kv_heads, rows = whole.count * group;
-  const std::size_t floats = std::size_t(rows) * std::size_t(a.d + 2);
-  const int keys = RoundUp((whole.keys_end - whole.keys_begin + shares - 1) / shares, kKeyTile);
+  const std::size_t floats = std::size_t(rows) * std::size_t(a.value_d + 2);
+  const int keys_begin = std::max(whole.keys_begin, FirstSeen(a, whole.first));
+  const int keys = RoundUp((whole.keys_end - keys_begin + shares - 1) / shares, kKeyTile);
   std::vector<float> partials(floats * std::size_t(shares));
   std::vector<Part> parts;
-  for (int begin = whole.keys_begin; begin < whole.keys_end; begin += keys) {
+  for (int begin = keys_begin; begin < whole.keys_end; begin += keys) {
     Part part = whole;
     part.keys_begin = begin;
     part.keys_end = std::min(whole.keys_end, begin + keys);
@@ -241,8 +249,8 @@ void AttendInShares(const Attention& a, const Part& whole, int shares) {
                                  [&](int i) HWY_ATTR { Worker(a, parts[std::size_t(i)]).Run(); });
   for (int r = 0; r < rows; ++r) {
     std::vector<const float*> sums;
-    for (const Part& part : parts) sums.push_back(part.partial + std::size_t(r) * std::size_t(a.d + 2));
-    Merge(sums, a.d, a.y.at(whole.batch, whole.kv_head * group + r % group, whole.first + r / group));
+    for (const Part& part : parts) sums.push_back(part.partial + std::size_t(r) * std::size_t(a.value_d + 2));
+    Merge(sums, a.value_d, a.y.at(whole.batch, whole.kv_head * group + r % group, whole.first + r / group));
   }
 }
 

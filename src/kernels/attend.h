@@ -13,24 +13,27 @@ struct HeadsView {
   T* at(int b, int h, int i) const { return data + b * batch + h * head + i * row; }
 };
 
-/// softmax(scale · q kᵀ) v, each group of heads / kv_heads query heads sharing keys and values.
+/// softmax(scale · q kᵀ) v, each group of heads / kv_heads query heads sharing keys and values. Query i
+/// stands at position keys - queries + i.
 struct Attention {
   HeadsView<const float> q, k, v;
   HeadsView<float> y;
-  int batch = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0, d = 0;
+  int batch = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0;
+  int d = 0, value_d = 0;  ///< of queries and keys, and of values and the result
   float scale = 1;
-  bool causal = false;    ///< query i sees keys 0 … keys - queries + i
+  bool causal = false;    ///< a query sees no key beyond its position
+  int window = 0;         ///< causal only: it sees so many keys, the one at its position included; 0 = all
   std::vector<int> ends;  ///< blocks of queries and keys that do not see each other; empty = one
 };
 
 inline constexpr int kKeyTile = 128;    ///< keys whose scores are held at a time
 inline constexpr int kQueryTile = 192;  ///< query rows at a time, and the most heads that may share keys
 
-/// Floats of scratch that a thread holds for good after attending with heads of `d`.
-constexpr std::size_t attend_scratch(int d) {
-  const std::size_t rows = kQueryTile + 12, padded = (std::size_t(d) + 31) / 32 * 32;
-  const std::size_t per_row = 2 * padded + kKeyTile + 2;  // query, sums, scores, maximum and total
-  return rows * per_row + 12 * kKeyTile + padded * (32 + kKeyTile);
+/// Floats of scratch that a thread holds for good after attending with heads of that size.
+constexpr std::size_t attend_scratch(int d, int value_d) {
+  const std::size_t rows = kQueryTile + 12, padded = (std::size_t(value_d) + 31) / 32 * 32;
+  const std::size_t per_row = std::size_t(d) + padded + kKeyTile + 2;  // query, sums, scores, maximum, total
+  return rows * per_row + std::size_t(d) * 32 + padded * kKeyTile;
 }
 
 /// Runs on the shared pool; scores exist one tile at a time.

@@ -27,7 +27,7 @@ class AttentionPrimitive final : public mx::UnaryPrimitive {
     const mx::array q = with_contiguous_rows(inputs[0], encoder),
                     k = with_contiguous_rows(inputs[1], encoder),
                     v = with_contiguous_rows(inputs[2], encoder);
-    const int batch = q.shape(0), heads = q.shape(1), queries = q.shape(2), d = q.shape(3);
+    const int batch = q.shape(0), heads = q.shape(1), queries = q.shape(2), d = v.shape(3);
     const std::int64_t row = std::int64_t(queries == 1 ? 1 : heads) * d;
     out.set_data(mx::allocator::malloc(out.nbytes()), out.size(),
                  {std::int64_t(heads) * queries * d, d, row, 1},
@@ -41,9 +41,11 @@ class AttentionPrimitive final : public mx::UnaryPrimitive {
                               .kv_heads = k.shape(1),
                               .queries = queries,
                               .keys = k.shape(2),
-                              .d = d,
+                              .d = q.shape(3),
+                              .value_d = d,
                               .scale = spec_.scale,
                               .causal = spec_.causal,
+                              .window = spec_.window,
                               .ends = spec_.ends};
     encoder.dispatch([attention] { attend(attention); });
   }
@@ -54,7 +56,8 @@ class AttentionPrimitive final : public mx::UnaryPrimitive {
 
   bool is_equivalent(const mx::Primitive& other) const override {
     const auto& o = static_cast<const AttentionPrimitive&>(other).spec_;
-    return spec_.scale == o.scale && spec_.causal == o.causal && spec_.ends == o.ends;
+    return spec_.scale == o.scale && spec_.causal == o.causal && spec_.window == o.window &&
+           spec_.ends == o.ends;
   }
 
  private:
@@ -68,12 +71,14 @@ bool has_attention(const mx::array& q, const mx::array& k) {
 }
 
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, AttentionSpec spec) {
-  const bool fits = q.ndim() == 4 && k.ndim() == 4 && v.shape() == k.shape() && q.shape(0) == k.shape(0) &&
+  const bool fits = q.ndim() == 4 && k.ndim() == 4 && v.ndim() == 4 && q.shape(0) == k.shape(0) &&
+                    v.shape(0) == k.shape(0) && v.shape(1) == k.shape(1) && v.shape(2) == k.shape(2) &&
                     q.shape(3) == k.shape(3) && q.shape(1) % k.shape(1) == 0 && k.shape(2) > 0 &&
-                    (!spec.causal || q.shape(2) <= k.shape(2)) &&
+                    (!spec.causal || q.shape(2) <= k.shape(2)) && (spec.window == 0 || spec.causal) &&
                     (spec.ends.empty() || (spec.ends.back() == q.shape(2) && q.shape(2) == k.shape(2)));
   if (!fits) throw std::invalid_argument("attention: the shapes of queries, keys and values do not fit");
   auto shape = q.shape();
+  shape.back() = v.shape(3);
   return mx::array(std::move(shape), mx::float32,
                    std::make_shared<AttentionPrimitive>(cpu_stream(), std::move(spec)), {q, k, v});
 }

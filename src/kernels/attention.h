@@ -9,17 +9,19 @@ namespace mx = mlx::core;
 
 struct AttentionSpec {
   float scale = 1;
-  bool causal = false;
+  bool causal = false;  ///< query i stands at position S - L + i and sees no key beyond
+  int window = 0;       ///< causal only: it sees so many keys, the one at its position included; 0 = all
   std::vector<int> ends = {};  ///< blocks of queries and keys that do not see each other; empty = one
 };
 
 /// Whether attention() serves these queries: float32 on the CPU.
 bool has_attention(const mx::array& q, const mx::array& k);
 
-/// softmax(scale · q kᵀ) v for q `[B, heads, L, d]`, k and v `[B, kv_heads, S, d]` in float32, tile by tile:
-/// no memory beside the result but attend_scratch(d) (attend.h) floats a thread. The result `[B, heads, L,
-/// d]` lies in memory as `[B, L, heads, d]`. Only where has_attention(); whoever needs other devices has
-/// MLX's own fused kernels. @throws std::invalid_argument for shapes that do not fit together
+/// softmax(scale · q kᵀ) v for q `[B, heads, L, d]`, k `[B, kv_heads, S, d]` and v `[B, kv_heads, S,
+/// value_d]` in float32, tile by tile: no memory beside the result but attend_scratch() (attend.h) floats a
+/// thread. The result `[B, heads, L, value_d]` lies in memory as `[B, L, heads, value_d]`. Only where
+/// has_attention(); whoever needs other devices has MLX's own fused kernels.
+/// @throws std::invalid_argument for shapes that do not fit together
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, AttentionSpec spec);
 
 }  // namespace mlx_vision::kernels

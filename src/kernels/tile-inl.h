@@ -28,8 +28,8 @@ constexpr int kTileRows = 12;
 constexpr int kTileRows = 6;
 #endif
 
-/// One tile's operands. a: `[depth][kTileRows]`; b: rows `b_stride` apart; the sums start from `init`, whose
-/// rows are `init_stride` apart (0 = one row for all).
+/// One tile's operands. a: `[depth][kTileRows]`, or as Tile() is told; b: rows `b_stride` apart; the sums
+/// start from `init`, whose rows are `init_stride` apart (0 = one row for all).
 struct TileArgs {
   const float* a;
   const float* b;
@@ -41,7 +41,7 @@ struct TileArgs {
   std::size_t c_stride;
 };
 
-template <int kRows>
+template <int kRowStep, int kDepthStep, int kRows>
 void TileOf(const TileArgs& t) {
   const DF d;
   VF sums[kRows][2];
@@ -50,10 +50,10 @@ void TileOf(const TileArgs& t) {
       sums[r][v] = hn::LoadU(d, t.init + std::size_t(r) * t.init_stride + std::size_t(v) * kLanes);
   const float* HWY_RESTRICT a = t.a;
   const float* HWY_RESTRICT b = t.b;
-  for (int k = 0; k < t.depth; ++k, a += kTileRows, b += t.b_stride) {
+  for (int k = 0; k < t.depth; ++k, a += kDepthStep, b += t.b_stride) {
     const VF b0 = hn::LoadU(d, b), b1 = hn::LoadU(d, b + kLanes);
     for (int r = 0; r < kRows; ++r) {
-      const VF x = hn::Set(d, a[r]);
+      const VF x = hn::Set(d, a[r * kRowStep]);
       sums[r][0] = hn::MulAdd(x, b0, sums[r][0]);
       sums[r][1] = hn::MulAdd(x, b1, sums[r][1]);
     }
@@ -63,14 +63,17 @@ void TileOf(const TileArgs& t) {
       hn::StoreU(sums[r][v], d, t.c + std::size_t(r) * t.c_stride + std::size_t(v) * kLanes);
 }
 
-template <std::size_t... kRows>
+template <int kRowStep, int kDepthStep, std::size_t... kRows>
 constexpr auto TileTable(std::index_sequence<kRows...>) {
-  return std::array<void (*)(const TileArgs&), sizeof...(kRows)>{TileOf<int(kRows) + 1>...};
+  return std::array<void (*)(const TileArgs&), sizeof...(kRows)>{
+      TileOf<kRowStep, kDepthStep, int(kRows) + 1>...};
 }
 
-/// c = init + aᵀ b for `rows` ≤ kTileRows rows and kTileColumns columns.
+/// c = init + a b for `rows` ≤ kTileRows rows and kTileColumns columns. The number of row r and depth k of a
+/// is at r * kRowStep + k * kDepthStep.
+template <int kRowStep = 1, int kDepthStep = kTileRows>
 HWY_INLINE void Tile(const TileArgs& t, int rows) {
-  static constexpr auto kTable = TileTable(std::make_index_sequence<kTileRows>());
+  static constexpr auto kTable = TileTable<kRowStep, kDepthStep>(std::make_index_sequence<kTileRows>());
   kTable[std::size_t(rows) - 1](t);
 }
 

@@ -48,7 +48,7 @@ HalfBlock activations(const ModelShape& model, const BlocksShape& b, std::int64_
 
 std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std::int64_t in) {
   if (model.kernel_threads == 0) return 0;
-  if (rows < kManyRows) return 2 * kFloat * Bytes(rows * in);
+  if (rows < kManyRows) return kFloat * Bytes(rows * (2 * in + 256));
   const std::int64_t all = (rows + kTileRows - 1) / kTileRows * kTileRows;
   const std::int64_t block = std::max(kTileRows, kBlockFloats / in / kTileRows * kTileRows);
   return kFloat * Bytes(in * std::min(all, block));

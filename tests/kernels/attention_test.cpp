@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "core/thread_pool.h"
@@ -49,7 +50,8 @@ TEST_CASE("attention equals MLX's for masks, grouped heads and any size, on ever
                    k = noise({c.batch, c.kv_heads, c.keys, c.d}, 2),
                    v = noise({c.batch, c.kv_heads, c.keys, c.d}, 3);
         const float scale = 1 / std::sqrt(float(c.d));
-        CHECK(difference(attention(q, k, v, {scale, causal}), reference(q, k, v, scale, causal)) < 2e-5f);
+        CHECK(difference(attention(q, k, v, {.scale = scale, .causal = causal}),
+                         reference(q, k, v, scale, causal)) < 2e-5f);
       }
   });
 }
@@ -65,7 +67,7 @@ TEST_CASE("any number of threads gives the same attention") {
       const auto q = noise({c.batch, c.heads, c.queries, c.d}, 1),
                  k = noise({c.batch, c.kv_heads, c.keys, c.d}, 2),
                  v = noise({c.batch, c.kv_heads, c.keys, c.d}, 3);
-      const auto y = attention(q, k, v, {0.2f, true});
+      const auto y = attention(q, k, v, {.scale = 0.2f, .causal = true});
       CHECK(difference(y, reference(q, k, v, 0.2f, true)) < 2e-5f);
     }
   }
@@ -77,11 +79,34 @@ TEST_CASE("views of a cache and of projected rows are read where they lie") {
   const auto q = mx::transpose(mx::reshape(rows, {1, 40, 4, 16}), {0, 2, 1, 3});
   const auto k = mx::slice(buffer, {0, 0, 0, 0}, {1, 2, 90, 16});
   const auto v = mx::transpose(noise({1, 16, 90, 2}, 3), {0, 3, 2, 1});  // the last axis is not contiguous
-  const auto y = attention(q, k, v, {0.3f, true});
+  const auto y = attention(q, k, v, {.scale = 0.3f, .causal = true});
   CHECK(difference(y, reference(q, k, v, 0.3f, true)) < 2e-5f);
   const auto merged = mx::reshape(mx::transpose(y, {0, 2, 1, 3}), {1, 40, 64});
   const auto expected = mx::reshape(mx::transpose(reference(q, k, v, 0.3f, true), {0, 2, 1, 3}), {1, 40, 64});
   CHECK(difference(merged, expected) < 2e-5f);
+}
+
+TEST_CASE("a window hides what is before it, and values may have a size of their own") {
+  test::for_each_target([](const char* name) {
+    CAPTURE(std::string(name));
+    for (const auto& [queries, keys] : {std::array{70, 70}, {5, 300}, {1, 900}, {300, 700}})
+      for (const int window : {1, 13, 128, 2000}) {
+        CAPTURE(queries);
+        CAPTURE(window);
+        const auto q = noise({1, 4, queries, 24}, 1), k = noise({1, 2, keys, 24}, 2),
+                   v = noise({1, 2, keys, 40}, 3);
+        const auto row = mx::expand_dims(mx::arange(keys - queries, keys), 1),
+                   column = mx::expand_dims(mx::arange(keys), 0);
+        const auto mask =
+            mx::logical_and(mx::less_equal(column, row), mx::greater(column, row - mx::array(window)));
+        const auto scores =
+            mx::where(mask, mx::matmul(q, mx::transpose(mx::repeat(k, 2, 1), {0, 1, 3, 2})) * mx::array(0.2f),
+                      mx::array(-std::numeric_limits<float>::infinity()));
+        const auto expected = mx::matmul(mx::softmax(scores, -1, true), mx::repeat(v, 2, 1));
+        CHECK(difference(attention(q, k, v, {.scale = 0.2f, .causal = true, .window = window}), expected) <
+              2e-5f);
+      }
+  });
 }
 
 TEST_CASE("blocks see themselves only") {
@@ -101,7 +126,7 @@ TEST_CASE("scores of any size neither overflow nor vanish") {
   for (const float size : {1e-20f, 300.0f, 1e4f}) {
     CAPTURE(size);
     const auto q = noise({1, 1, 20, 32}, 1, size);
-    const auto y = attention(q, k, v, {1.0f, false});
+    const auto y = attention(q, k, v, {.scale = 1.0f});
     CHECK(mx::all(mx::isfinite(y)).item<bool>());
     CHECK(difference(y, reference(q, k, v, 1.0f, false)) < 1e-3f);
   }
@@ -115,7 +140,7 @@ TEST_CASE("memory does not grow with the number of tokens") {
   mx::clear_cache();
   mx::reset_peak_memory();
   const auto before = mx::get_active_memory();
-  mx::eval(attention(q, k, v, {0.25f, true}));
+  mx::eval(attention(q, k, v, {.scale = 0.25f, .causal = true}));
   CHECK(mx::get_peak_memory() - before < 2 * q.nbytes());  // the scores would be 134 MB
 }
 
@@ -123,6 +148,7 @@ TEST_CASE("shapes that do not fit are refused") {
   const auto q = noise({1, 4, 8, 16}, 1), k = noise({1, 2, 8, 16}, 2);
   CHECK_THROWS_AS(attention(q, noise({1, 3, 8, 16}, 2), noise({1, 3, 8, 16}, 2), {}), std::invalid_argument);
   CHECK_THROWS_AS(attention(q, k, noise({1, 2, 9, 16}, 2), {}), std::invalid_argument);
-  CHECK_THROWS_AS(attention(noise({1, 4, 9, 16}, 1), k, k, {1, true}), std::invalid_argument);
+  CHECK_THROWS_AS(attention(noise({1, 4, 9, 16}, 1), k, k, {.causal = true}), std::invalid_argument);
   CHECK_THROWS_AS(attention(q, k, k, {.ends = {4}}), std::invalid_argument);
+  CHECK_THROWS_AS(attention(q, k, k, {.window = 4}), std::invalid_argument);
 }
