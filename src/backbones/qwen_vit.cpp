@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "nn/rope.h"
 
@@ -29,6 +30,16 @@ QwenVitSpec parse(const core::ConfigReader& c, std::string_view width_key, int d
   return s;
 }
 
+// What the files of the generations call the same things.
+struct Names {
+  std::string_view fc1 = "fc1", fc2 = "fc2", merger_norm = "ln_q", merger_in = "mlp.0", merger_out = "mlp.2";
+};
+
+Names names_of(const QwenVitSpec& s) {
+  if (s.table_side == 0) return {};
+  return {"linear_fc1", "linear_fc2", "norm", "linear_fc1", "linear_fc2"};
+}
+
 }  // namespace
 
 QwenVitSpec qwen2_vit(const core::ConfigReader& c) {
@@ -52,6 +63,57 @@ QwenVitSpec qwen2_5_vit(const core::ConfigReader& c) {
     c.fail("hidden_act", "expected silu, got " + act);
   c.ignore({"mlp_ratio"});
   return s;
+}
+
+QwenVitSpec qwen3_vit(const core::ConfigReader& c) {
+  auto s = parse(c, "hidden_size", 1152);
+  s.mlp_hidden = c.size_or("intermediate_size", 4304, 1, kMaxWidth);
+  s.out = c.size_or("out_hidden_size", 3584, 1, kMaxWidth);
+  s.activation = nn::activation_or(c, "hidden_act", "gelu_pytorch_tanh");
+  const int positions = c.size_or("num_position_embeddings", 2304, 1, 1 << 24);
+  s.table_side = int(std::lround(std::sqrt(double(positions))));
+  if (s.table_side * s.table_side != positions)
+    c.fail("num_position_embeddings", "expected a square, got " + std::to_string(positions));
+  s.taps = c.get_or<std::vector<int>>("deepstack_visual_indexes", {8, 16, 24});
+  for (const int tap : s.taps)
+    if (tap < 0 || tap >= s.layers)
+      c.fail("deepstack_visual_indexes",
+             "expected blocks below " + std::to_string(s.layers) + ", got " + std::to_string(tap));
+  if (std::adjacent_find(s.taps.begin(), s.taps.end(), std::greater_equal()) != s.taps.end())
+    c.fail("deepstack_visual_indexes", "expected ascending blocks");
+  return s;
+}
+
+TableTaps table_taps(const PatchGrid& grid, int side, int merge) {
+  // Of each place on an axis: the first of two table entries, and the second's weight.
+  const auto places = [&](int count) {
+    std::vector<std::pair<int, float>> out;
+    for (int i = 0; i < count; ++i) {
+      const float place = float(i) * float(side - 1) / float(std::max(count - 1, 1));
+      out.emplace_back(int(place), place - std::floor(place));
+    }
+    return out;
+  };
+  const auto down = places(grid.rows), across = places(grid.columns);
+  TableTaps frame;
+  const auto append = [&](int row, int column) {
+    const auto [y, below] = down[row];
+    const auto [x, right] = across[column];
+    const int y1 = std::min(y + 1, side - 1), x1 = std::min(x + 1, side - 1);
+    frame.rows.insert(frame.rows.end(), {y * side + x, y * side + x1, y1 * side + x, y1 * side + x1});
+    frame.weights.insert(frame.weights.end(), {(1 - below) * (1 - right), (1 - below) * right,
+                                               below * (1 - right), below * right});
+  };
+  for (int top = 0; top < grid.rows; top += merge)
+    for (int left = 0; left < grid.columns; left += merge)
+      for (int y = top; y < top + merge; ++y)
+        for (int x = left; x < left + merge; ++x) append(y, x);
+  TableTaps out;
+  for (int i = 0; i < grid.frames; ++i) {
+    out.rows.insert(out.rows.end(), frame.rows.begin(), frame.rows.end());
+    out.weights.insert(out.weights.end(), frame.weights.begin(), frame.weights.end());
+  }
+  return out;
 }
 
 WindowOrder window_order(const PatchGrid& grid, const QwenVitSpec& s) {
@@ -83,10 +145,25 @@ QwenVit::Block::Block(const nn::Weights& w, const QwenVitSpec& s)
       norm2(make_norm(w["norm2"], s)),
       qkv(w["attn"]["qkv"], s.hidden, 3 * s.hidden, true),
       proj(w["attn"]["proj"], s.hidden, s.hidden, true),
-      mlp(s.gated_rms ? decltype(mlp)(nn::SwiGlu(w["mlp"], s.hidden, s.mlp_hidden, true))
-                      : decltype(mlp)(nn::Mlp(w["mlp"]["fc1"], w["mlp"]["fc2"],
+      mlp(s.gated_rms ? decltype(mlp)(nn::GatedMlp(w["mlp"], {s.hidden, s.mlp_hidden, true}))
+                      : decltype(mlp)(nn::Mlp(w["mlp"][names_of(s).fc1], w["mlp"][names_of(s).fc2],
                                               {s.hidden, s.mlp_hidden, s.activation}))),
       heads(s.heads) {}
+
+QwenVit::Merger::Merger(const nn::Weights& w, const QwenVitSpec& s, bool last)
+    : norm_last(last),
+      norm(last ? Norm(nn::LayerNorm(w["norm"], s.hidden * s.merge * s.merge, kNormEps))
+                : make_norm(w[names_of(s).merger_norm], s)),
+      in(w[names_of(s).merger_in], s.hidden * s.merge * s.merge, s.hidden * s.merge * s.merge, true),
+      out(w[names_of(s).merger_out], s.hidden * s.merge * s.merge, s.out, true),
+      width(s.hidden * s.merge * s.merge) {}
+
+// x [L, hidden] → [L / merge², out]
+mx::array QwenVit::Merger::operator()(const mx::array& x) const {
+  const auto h =
+      norm_last ? apply(norm, mx::reshape(x, {-1, width})) : mx::reshape(apply(norm, x), {-1, width});
+  return out(nn::activate(nn::Activation::gelu, in(h)));
+}
 
 mx::array QwenVit::Block::attend(const mx::array& x, const Rotation& rotation,
                                  std::span<const int> ends) const {
@@ -112,11 +189,13 @@ mx::array QwenVit::Block::operator()(const mx::array& x, const Rotation& rotatio
 
 QwenVit::QwenVit(const nn::Weights& w, const QwenVitSpec& s)
     : spec_(s),
-      patch_(w["patch_embed"]["proj"], s.channels, s.hidden, {s.temporal_patch, s.patch, s.patch}, false),
-      merger_norm_(make_norm(w["merger"]["ln_q"], s)),
-      merger_in_(w["merger"]["mlp"][0], s.hidden * s.merge * s.merge, s.hidden * s.merge * s.merge, true),
-      merger_out_(w["merger"]["mlp"][2], s.hidden * s.merge * s.merge, s.out, true) {
+      patch_(w["patch_embed"]["proj"], s.channels, s.hidden, {s.temporal_patch, s.patch, s.patch},
+             s.table_side > 0),
+      merger_(w["merger"], s, false) {
   for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(w["blocks"][i], s);
+  if (s.table_side > 0) table_.emplace(w["pos_embed"], s.table_side * s.table_side, s.hidden);
+  for (int i = 0; i < int(s.taps.size()); ++i)
+    tap_mergers_.emplace_back(w["deepstack_merger_list"][i], s, true);
 }
 
 // Row and column of each patch in merge-block order, times the frequencies: `[L, head_dim / 2]`, first half
@@ -139,15 +218,18 @@ mx::array QwenVit::angles(const PatchGrid& grid) const {
   return mx::array(out.begin(), {int(out.size()) / dim, dim}, mx::float32);
 }
 
-mx::array QwenVit::merge(const mx::array& x) const {
-  const int width = spec_.hidden * spec_.merge * spec_.merge;
-  const auto h = mx::reshape(apply(merger_norm_, x), {-1, width});
-  return merger_out_(nn::activate(nn::Activation::gelu, merger_in_(h)));
+// [L, hidden] float32
+mx::array QwenVit::positions(const PatchGrid& grid) const {
+  const auto taps = table_taps(grid, spec_.table_side, spec_.merge);
+  const int length = int(taps.rows.size()) / 4;
+  const auto rows = (*table_)(mx::array(taps.rows.begin(), {length, 4}, mx::int32));
+  return mx::sum(rows * mx::array(taps.weights.begin(), {length, 4, 1}, mx::float32), 1);
 }
 
 mx::array QwenVit::operator()(const mx::array& patches, const PatchGrid& grid) const {
   const int length = patches.shape(0), unit = spec_.merge * spec_.merge;
   auto h = patch_(patches);
+  if (table_) h = h + mx::astype(positions(grid), h.dtype());
   auto theta = angles(grid);
   std::vector<int> whole, windows;
   for (int frame = 1; frame <= grid.frames; ++frame) whole.push_back(frame * grid.rows * grid.columns);
@@ -166,12 +248,19 @@ mx::array QwenVit::operator()(const mx::array& patches, const PatchGrid& grid) c
   const Rotation rotation{mx::cos(both), mx::sin(both)};
   h = mx::expand_dims(h, 0);
   nn::settle(h);
+  std::vector<mx::array> tapped;
   for (int i = 0; i < spec_.layers; ++i) {
     h = blocks_[i](h, rotation, order && !spec_.full_blocks.contains(i) ? windows : whole);
     nn::settle(h);
+    if (tapped.size() < spec_.taps.size() && spec_.taps[tapped.size()] == i) {
+      tapped.push_back(tap_mergers_[tapped.size()](mx::squeeze(h, 0)));
+      nn::settle(tapped.back());
+    }
   }
-  h = merge(mx::squeeze(h, 0));
-  return order ? mx::take(h, mx::argsort(*order, 0), 0) : h;
+  h = merger_(mx::squeeze(h, 0));
+  if (order) return mx::take(h, mx::argsort(*order, 0), 0);
+  tapped.insert(tapped.begin(), h);
+  return nn::joined(std::move(tapped), 1);
 }
 
 }  // namespace mlx_vision::backbones

@@ -1,5 +1,6 @@
 #include "backbones/text_decoders.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace mlx_vision::backbones {
@@ -31,6 +32,7 @@ nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
     c.fail("hidden_act", "only silu is supported by this decoder, got " + act);
   if (c.get_or("use_sliding_window", false)) c.fail("use_sliding_window", "is not supported by this decoder");
   s.rope = nn::parse_rope(c, s.head_dim, d.theta);
+  if (s.rope.rotated != s.head_dim) c.fail("partial_rotary_factor", "only 1 is supported by this decoder");
   c.ignore({"sliding_window", "max_window_layers", "use_cache", "initializer_range", "attention_dropout",
             "pretraining_tp", "torch_dtype", "dtype", "architectures", "model_type", "bos_token_id",
             "eos_token_id", "pad_token_id"});
@@ -74,6 +76,40 @@ nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
   auto s = parse(text, {8192, 80, 64, 29568, 152064, 1e-5f, 1000000});
   s.qkv_bias = true;
   if (!s.rope.sections) text.fail("rope_scaling.mrope_section", "required field is missing, expected a list");
+  return s;
+}
+
+namespace {
+
+// Qwen3-MoE's rule: every decoder_sparse_step-th block, but those of mlp_only_layers.
+void parse_mixture(const core::ConfigReader& c, nn::DecoderSpec& s) {
+  nn::MixtureSpec m{.width = s.hidden,
+                    .hidden = c.size_or("moe_intermediate_size", 1408, 1, kMaxWidth),
+                    .experts = c.size_or("num_experts", 60, 1, 1 << 12),
+                    .chosen = 4,
+                    .normalized = true,
+                    .layout = nn::ExpertLayout::in_out};
+  m.chosen = c.size_or("num_experts_per_tok", 4, 1, m.experts);
+  const int step = c.size_or("decoder_sparse_step", 1, 1, kMaxLayers);
+  const auto dense = c.get_or<std::vector<int>>("mlp_only_layers", {});
+  for (int i = 0; i < s.layers; ++i)
+    s.dense.push_back((i + 1) % step != 0 || std::find(dense.begin(), dense.end(), i) != dense.end());
+  s.mixture = m;
+  c.ignore({"norm_topk_prob", "router_aux_loss_coef", "output_router_logits"});
+}
+
+}  // namespace
+
+nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture) {
+  auto s = mixture ? parse(text, {2048, 24, 16, 5632, 151936, 1e-6f, 500000, /*kv_heads=*/16})
+                   : parse(text, {4096, 32, 32, 22016, 151936, 1e-6f, 500000});
+  s.qkv_bias = s.output_bias = text.get_or("attention_bias", false);
+  s.head_norm = true;
+  if (!s.rope.sections) s.rope.sections = {{24, 20, 20}};
+  if (s.rope.dims() / 2 != (*s.rope.sections)[0] + (*s.rope.sections)[1] + (*s.rope.sections)[2])
+    text.fail("head_dim", "expected 128 where mrope_section is absent");
+  s.rope.interleaved = true;
+  if (mixture) parse_mixture(text, s);
   return s;
 }
 

@@ -14,6 +14,9 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text);
 /// text_config, or config.json itself where the fields stand at the top.
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text);
 
+/// Qwen3-VL's language model: Qwen3 with interleaved multi-axis RoPE. With `mixture`, its mixture of experts.
+nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture);
+
 /// Whether the output head is the embedding table. `top` is config.json, `text` its text_config; either may
 /// say so.
 bool tied_head(const core::ConfigReader& top, const core::ConfigReader& text, const nn::Weights& head);

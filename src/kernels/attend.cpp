@@ -37,9 +37,14 @@ struct Part {
   float* partial;  ///< where sums, maxima and totals go if other parts have the rest of the keys; else null
 };
 
-/// The first key that a query sees.
-int FirstSeen(const Attention& a, int query) {
-  return a.window > 0 ? std::max(0, a.keys - a.queries + query - a.window + 1) : 0;
+/// The keys begin … end - 1 that a query sees.
+struct Seen {
+  int begin, end;
+};
+Seen SeenBy(const Attention& a, int query) {
+  if (!a.first.empty())
+    return {std::max(0, a.first[std::size_t(query)]), std::min(a.keys, a.last[std::size_t(query)] + 1)};
+  return {0, a.causal ? a.keys - a.queries + query + 1 : a.keys};
 }
 
 /// A thread's buffers for one part. A row is a query of a head: row = (query - first) * group + head.
@@ -66,9 +71,9 @@ class Worker {
     std::fill_n(sums_, std::size_t(rows_) * std::size_t(Padded()), 0.0f);
     std::fill_n(maxima_, rows_, -kInfinity);
     std::fill_n(totals_, rows_, 0.0f);
-    const int end = std::min(part_.keys_end, KeysSeen(part_.first + part_.count - 1));
-    for (int k0 = std::max(part_.keys_begin, FirstSeen(a_, part_.first)); k0 < end; k0 += kKeyTile) {
-      const int count = std::min(kKeyTile, end - k0);
+    const Seen seen = SeenByPart();
+    for (int k0 = seen.begin; k0 < seen.end; k0 += kKeyTile) {
+      const int count = std::min(kKeyTile, seen.end - k0);
       Scores(k0, count);
       for (int r = 0; r < rows_; ++r) Weigh(r, k0, count);
       AddValues(k0, count);
@@ -78,7 +83,14 @@ class Worker {
 
  private:
   int Padded() const { return RoundUp(a_.value_d, kTileColumns); }
-  int KeysSeen(int query) const { return a_.causal ? a_.keys - a_.queries + query + 1 : a_.keys; }
+  Seen SeenByPart() const {
+    Seen all{part_.keys_end, part_.keys_begin};
+    for (int i = 0; i < part_.count; ++i) {
+      const Seen seen = SeenBy(a_, part_.first + i);
+      all = {std::min(all.begin, seen.begin), std::max(all.end, seen.end)};
+    }
+    return {std::max(all.begin, part_.keys_begin), std::min(all.end, part_.keys_end)};
+  }
   int QueryOf(int row) const { return part_.first + row / group_; }
   int HeadOf(int row) const { return part_.kv_head * group_ + row % group_; }
 
@@ -117,12 +129,14 @@ class Worker {
   void Weigh(int r, int k0, int count) {
     const DF d;
     float* s = scores_ + std::size_t(r) * kKeyTile;
-    const int begin = std::clamp(FirstSeen(a_, QueryOf(r)) - k0, 0, count),
-              seen = std::clamp(KeysSeen(QueryOf(r)) - k0, 0, count), end = RoundUp(count, kLanes);
+    const Seen keys = SeenBy(a_, QueryOf(r));
+    const int begin = std::clamp(keys.begin - k0, 0, count), seen = std::clamp(keys.end - k0, 0, count),
+              end = RoundUp(count, kLanes);
     if (begin >= seen) {
       std::fill_n(s, end, 0.0f);
       return;
     }
+    if (a_.softcap > 0) Cap(s, end);
     std::fill(s, s + begin, -kInfinity);
     std::fill(s + seen, s + end, -kInfinity);
     VF top = hn::Set(d, maxima_[r]);
@@ -143,6 +157,13 @@ class Worker {
     float* sums = sums_ + std::size_t(r) * std::size_t(Padded());
     for (int i = 0; i < Padded(); i += kLanes)
       hn::StoreU(hn::Mul(hn::LoadU(d, sums + i), hn::Set(d, keep)), d, sums + i);
+  }
+
+  void Cap(float* s, int count) const {
+    const DF d;
+    const VF cap = hn::Set(d, a_.softcap), inverse = hn::Set(d, 1 / a_.softcap);
+    for (int i = 0; i < count; i += kLanes)
+      hn::StoreU(hn::Mul(cap, hn::Tanh(d, hn::Mul(hn::LoadU(d, s + i), inverse))), d, s + i);
   }
 
   void AddValues(int k0, int count) {
@@ -234,7 +255,7 @@ void Merge(const std::vector<const float*>& shares, int d, float* y) {
 void AttendInShares(const Attention& a, const Part& whole, int shares) {
   const int group = a.heads / a.kv_heads, rows = whole.count * group;
   const std::size_t floats = std::size_t(rows) * std::size_t(a.value_d + 2);
-  const int keys_begin = std::max(whole.keys_begin, FirstSeen(a, whole.first));
+  const int keys_begin = std::max(whole.keys_begin, SeenBy(a, whole.first).begin);
   const int keys = RoundUp((whole.keys_end - keys_begin + shares - 1) / shares, kKeyTile);
   std::vector<float> partials(floats * std::size_t(shares));
   std::vector<Part> parts;

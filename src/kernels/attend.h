@@ -21,9 +21,10 @@ struct Attention {
   int batch = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0;
   int d = 0, value_d = 0;  ///< of queries and keys, and of values and the result
   float scale = 1;
-  bool causal = false;    ///< a query sees no key beyond its position
-  int window = 0;         ///< causal only: it sees so many keys, the one at its position included; 0 = all
-  std::vector<int> ends;  ///< blocks of queries and keys that do not see each other; empty = one
+  float softcap = 0;    ///< > 0 bounds scores by softcap · tanh(score / softcap) (Gemma 2, arXiv 2408.00118)
+  bool causal = false;  ///< a query sees no key beyond its position
+  std::vector<int> first, last;  ///< in place of causal: the keys that each query sees; empty = all
+  std::vector<int> ends;         ///< blocks of queries and keys that do not see each other; empty = one
 };
 
 inline constexpr int kKeyTile = 128;    ///< keys whose scores are held at a time

@@ -44,8 +44,10 @@ class AttentionPrimitive final : public mx::UnaryPrimitive {
                               .d = q.shape(3),
                               .value_d = d,
                               .scale = spec_.scale,
+                              .softcap = spec_.softcap,
                               .causal = spec_.causal,
-                              .window = spec_.window,
+                              .first = spec_.first,
+                              .last = spec_.last,
                               .ends = spec_.ends};
     encoder.dispatch([attention] { attend(attention); });
   }
@@ -56,8 +58,8 @@ class AttentionPrimitive final : public mx::UnaryPrimitive {
 
   bool is_equivalent(const mx::Primitive& other) const override {
     const auto& o = static_cast<const AttentionPrimitive&>(other).spec_;
-    return spec_.scale == o.scale && spec_.causal == o.causal && spec_.window == o.window &&
-           spec_.ends == o.ends;
+    return spec_.scale == o.scale && spec_.softcap == o.softcap && spec_.causal == o.causal &&
+           spec_.first == o.first && spec_.last == o.last && spec_.ends == o.ends;
   }
 
  private:
@@ -71,10 +73,14 @@ bool has_attention(const mx::array& q, const mx::array& k) {
 }
 
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, AttentionSpec spec) {
+  const auto fits_queries = [&](const std::vector<int>& keys) {
+    return keys.empty() || keys.size() == std::size_t(q.shape(2));
+  };
   const bool fits = q.ndim() == 4 && k.ndim() == 4 && v.ndim() == 4 && q.shape(0) == k.shape(0) &&
                     v.shape(0) == k.shape(0) && v.shape(1) == k.shape(1) && v.shape(2) == k.shape(2) &&
                     q.shape(3) == k.shape(3) && q.shape(1) % k.shape(1) == 0 && k.shape(2) > 0 &&
-                    (!spec.causal || q.shape(2) <= k.shape(2)) && (spec.window == 0 || spec.causal) &&
+                    (!spec.causal || q.shape(2) <= k.shape(2)) && fits_queries(spec.first) &&
+                    fits_queries(spec.last) && spec.first.size() == spec.last.size() &&
                     (spec.ends.empty() || (spec.ends.back() == q.shape(2) && q.shape(2) == k.shape(2)));
   if (!fits) throw std::invalid_argument("attention: the shapes of queries, keys and values do not fit");
   auto shape = q.shape();

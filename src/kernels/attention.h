@@ -9,8 +9,9 @@ namespace mx = mlx::core;
 
 struct AttentionSpec {
   float scale = 1;
+  float softcap = 0;    ///< > 0 bounds scores by softcap · tanh(score / softcap) (Gemma 2, arXiv 2408.00118)
   bool causal = false;  ///< query i stands at position S - L + i and sees no key beyond
-  int window = 0;       ///< causal only: it sees so many keys, the one at its position included; 0 = all
+  std::vector<int> first = {}, last = {};  ///< in place of causal: the keys that each query sees; empty = all
   std::vector<int> ends = {};  ///< blocks of queries and keys that do not see each other; empty = one
 };
 

@@ -14,7 +14,7 @@ using Bytes = std::uint64_t;
 constexpr Bytes kSmall = 32 << 10;  // ids, positions, index tables, scalars
 
 Bytes feature_bytes(const ModelShape& m, const ImageWork& image) {
-  return Bytes(image.rows) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
+  return Bytes(image.rows) * Bytes(m.text.hidden) * Bytes(1 + m.vision.depth) * Bytes(m.element_bytes);
 }
 
 // The attention that sees the whole picture, and the one that sees windows.
@@ -58,9 +58,9 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   const std::int64_t projected = std::max(image.rows, image.tiles * image.patches / v.merge);
   const std::int64_t merged = std::int64_t(v.merge) * v.blocks.hidden;
   const Moment project{
-      .activations =
-          Bytes(projected) * e *
-          (2 * Bytes(merged) + 3 * Bytes(v.merged_hidden) + Bytes(v.packing_arrays) * Bytes(m.text.hidden)),
+      .activations = Bytes(projected) * e *
+                     (2 * Bytes(merged) + 3 * Bytes(v.merged_hidden) +
+                      Bytes(v.packing_arrays + v.depth) * Bytes(m.text.hidden)),
       .workspace = 2 * product_workspace(m, projected, std::max<std::int64_t>(merged, v.merged_hidden))};
   for (const Moment& other : {embed, project})
     if (other.total() > worst.total()) worst = other;
@@ -89,7 +89,8 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const int growing = work.prompt_tokens > chunk ? 2 : 1;
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * Bytes(growing);
   out[Part::prompt] =
-      kSmall + worst.activations + Bytes(chunk) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
+      kSmall + worst.activations +
+      Bytes(chunk) * Bytes(m.text.hidden) * Bytes(1 + m.vision.depth) * Bytes(m.element_bytes);
   out[Part::scores] = worst.scores;
   out[Part::workspace] = worst.workspace + threads_scratch(m, m.text);
   out[Part::logits] = 3 * Bytes(m.vocab) * kFloat;

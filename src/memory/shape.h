@@ -25,6 +25,7 @@ struct VisionShape {
   int merge = 1;           ///< patches that become one row of the language model
   int merged_hidden = 0;   ///< width inside the projector
   int feature_layers = 1;  ///< hidden states that are kept and joined
+  int depth = 0;  ///< widths of the language model that a row has for its first blocks, besides its own
   int packing_arrays = 0;  ///< of the language model's width, per row, while rows are put together
 };
 

@@ -8,13 +8,13 @@ namespace mlx_vision::models {
 
 std::vector<mx::array> DecoderSequence::state() const {
   std::vector<mx::array> out;
-  for (const auto& layer : cache) layer.append_state(out);
+  for (const auto& layer : cache) std::visit([&](const auto& c) { c.append_state(out); }, layer);
   return out;
 }
 
 std::uint64_t DecoderSequence::cache_bytes() const {
   std::uint64_t sum = 0;
-  for (const auto& layer : cache) sum += layer.bytes();
+  for (const auto& layer : cache) sum += std::visit([](const auto& c) { return c.bytes(); }, layer);
   return sum;
 }
 
@@ -47,6 +47,7 @@ std::unique_ptr<Sequence> DecoderOnlyVlm::start(std::vector<std::int32_t> ids,
     throw RequestError("prompt: " + std::to_string(rows_before.back()) + " places for image rows (token " +
                        std::to_string(image_token_) + "), the images give " + std::to_string(rows));
   auto sequence = make_sequence(ids, images);
+  sequence->mutual = mutual_rows(ids);
   sequence->prompt_length = int(ids.size());
   sequence->ids = std::move(ids);
   sequence->rows_before = std::move(rows_before);
@@ -55,6 +56,28 @@ std::unique_ptr<Sequence> DecoderOnlyVlm::start(std::vector<std::int32_t> ids,
   return sequence;
 }
 
+namespace {
+
+// What `text(from, to)` gives for runs of text, and columns begin … begin + width - 1 of the features for
+// runs of image rows, `[1, count, width]`.
+template <class Text>
+mx::array spliced(const DecoderSequence& s, int image_token, std::pair<int, int> tokens, int column,
+                  int width, const Text& text) {
+  std::vector<mx::array> runs;
+  for (int at = tokens.first; at < tokens.second;) {
+    const bool image = s.ids[at] == image_token;
+    int to = at + 1;
+    while (to < tokens.second && (s.ids[to] == image_token) == image) ++to;
+    runs.push_back(
+        image ? mx::slice(*s.features, {s.rows_before[at], column}, {s.rows_before[to], column + width})
+              : text(at, to));
+    at = to;
+  }
+  return mx::expand_dims(nn::joined(std::move(runs), 0), 0);
+}
+
+}  // namespace
+
 // Text embeddings with runs of image rows spliced in, `[1, count, hidden]`.
 mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int count) const {
   const auto text = [&](int from, int to) {
@@ -62,17 +85,38 @@ mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int 
   };
   const int end = begin + count;
   if (!s.features) return mx::expand_dims(text(begin, end), 0);
-  std::vector<mx::array> runs;
-  for (int at = begin; at < end;) {
-    const bool image = s.ids[at] == image_token_;
-    int to = at + 1;
-    while (to < end && (s.ids[to] == image_token_) == image) ++to;
-    runs.push_back(
-        image ? mx::slice(*s.features, {s.rows_before[at], 0}, {s.rows_before[to], s.features->shape(1)})
-              : text(at, to));
-    at = to;
+  return spliced(s, image_token_, {begin, end}, 0, decoder_.spec().hidden, text);
+}
+
+// For each block that takes features of its own: those at image rows, zeros at text.
+std::vector<mx::array> DecoderOnlyVlm::added_features(const DecoderSequence& s, int begin, int count) const {
+  std::vector<mx::array> out;
+  const int hidden = decoder_.spec().hidden;
+  if (!s.features || s.rows_before[begin] == s.rows_before[begin + count]) return out;
+  const auto text = [&](int from, int to) { return mx::zeros({to - from, hidden}, s.features->dtype()); };
+  for (int column = hidden; column < s.features->shape(1); column += hidden)
+    out.push_back(spliced(s, image_token_, {begin, begin + count}, column, hidden, text));
+  return out;
+}
+
+// At least `count` tokens, so that none that see each other are parted.
+int DecoderOnlyVlm::whole_chunk(const DecoderSequence& s, int count) const {
+  int end = std::min(s.processed + count, s.prompt_length);
+  for (const auto& rows : s.mutual)
+    if (rows.begin < end) end = std::max(end, rows.end);
+  return end - s.processed;
+}
+
+std::vector<nn::MutualRows> DecoderOnlyVlm::mutual_rows(std::span<const std::int32_t>) const { return {}; }
+
+std::vector<nn::MutualRows> runs_of(std::span<const std::int32_t> ids, int token) {
+  std::vector<nn::MutualRows> out;
+  for (int i = 0; i < int(ids.size()); ++i) {
+    if (ids[i] != token) continue;
+    if (out.empty() || out.back().end != i) out.push_back({i, i});
+    out.back().end = i + 1;
   }
-  return mx::expand_dims(nn::joined(std::move(runs), 0), 0);
+  return out;
 }
 
 nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int count,
@@ -89,14 +133,15 @@ nn::Rope::Table DecoderOnlyVlm::next_positions(std::span<Sequence* const> sequen
 std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) const {
   auto& s = static_cast<DecoderSequence&>(sequence);
   const int begin = s.processed;
-  count = std::min(count, s.prompt_length - begin);
+  count = whole_chunk(s, count);
   nn::DecoderCache* cache = &s.cache;
   // As the reference, which embeds a prompt whole: with images all of it has the features' type, whatever
   // this chunk holds.
   auto embedded = embed_prompt(s, begin, count);
   if (s.features) embedded = mx::astype(embedded, decoder_.dtype());
-  const auto positions = prompt_positions(s, begin, count, embedded.dtype());
-  const auto h = decoder_(std::move(embedded), positions, {&cache, 1});
+  const nn::StepPositions positions{.table = prompt_positions(s, begin, count, embedded.dtype()),
+                                    .mutual = s.mutual};
+  const auto h = decoder_(std::move(embedded), positions, {&cache, 1}, added_features(s, begin, count));
   s.processed += count;
   if (s.processed < s.prompt_length) return std::nullopt;
   s.features.reset();
@@ -106,7 +151,7 @@ std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) 
 
 mx::array DecoderOnlyVlm::decode(const mx::array& ids, std::span<Sequence* const> sequences) const {
   const auto embedded = mx::expand_dims(decoder_.embed(ids), 1);
-  const auto positions = next_positions(sequences, embedded.dtype());
+  const nn::StepPositions positions{.table = next_positions(sequences, embedded.dtype())};
   std::vector<nn::DecoderCache*> caches;
   for (auto* s : sequences) {
     caches.push_back(&static_cast<DecoderSequence*>(s)->cache);

@@ -16,14 +16,15 @@ class DecoderSequence : public Sequence {
   std::uint64_t cache_bytes() const override;
 
   std::vector<std::int32_t> ids;  ///< the prompt, expanded
-  std::optional<mx::array>
-      features;                  ///< rows of all images in order, `[rows, hidden]`; dropped after prefill
-  std::vector<int> rows_before;  ///< `[prompt + 1]`: image rows that precede each prompt token
+  /// Rows of all images in order, `[rows, hidden · (1 + depth)]`; dropped after prefill.
+  std::optional<mx::array> features;
+  std::vector<int> rows_before;        ///< `[prompt + 1]`: image rows that precede each prompt token
+  std::vector<nn::MutualRows> mutual;  ///< prompt tokens that see each other both ways, in order
   nn::DecoderCache cache;
 };
 
 /// Prefill and decode for families whose image features replace the embeddings of placeholder tokens, over
-/// nn::Decoder.
+/// nn::Decoder. Rows wider than the decoder carry features for its first blocks behind them, a width each.
 class DecoderOnlyVlm : public Model {
  public:
   std::unique_ptr<Sequence> start(std::vector<std::int32_t> ids,
@@ -46,6 +47,8 @@ class DecoderOnlyVlm : public Model {
   /// A fresh sequence of the family's own kind; `ids` are checked, the rest is filled by start().
   virtual std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const;
+  /// Which tokens of a prompt see each other both ways, in order; by default none.
+  virtual std::vector<nn::MutualRows> mutual_rows(std::span<const std::int32_t> ids) const;
   /// Positions of prompt tokens begin … begin + count - 1. `dtype` is that of the embedded tokens.
   virtual nn::Rope::Table prompt_positions(const DecoderSequence& sequence, int begin, int count,
                                            mx::Dtype dtype) const;
@@ -54,9 +57,14 @@ class DecoderOnlyVlm : public Model {
 
  private:
   mx::array embed_prompt(const DecoderSequence& sequence, int begin, int count) const;
+  std::vector<mx::array> added_features(const DecoderSequence& sequence, int begin, int count) const;
+  int whole_chunk(const DecoderSequence& sequence, int count) const;
 
   nn::Decoder decoder_;
   int image_token_;
 };
+
+/// Each run of `token` in a prompt.
+std::vector<nn::MutualRows> runs_of(std::span<const std::int32_t> ids, int token);
 
 }  // namespace mlx_vision::models

@@ -80,6 +80,8 @@ extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
+extern const Family kQwen3Vl;
+extern const Family kQwen3VlMoe;
 
 /// By model_type or alias, in any case; null if it is not known.
 const Family* lookup_family(std::string_view model_type);

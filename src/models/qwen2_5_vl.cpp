@@ -1,12 +1,14 @@
 // Qwen2.5-VL (arXiv 2502.13923). Checkpoints: Qwen/Qwen2.5-VL-3B-Instruct,
 // mlx-community/Qwen2.5-VL-3B-Instruct-4bit.
+#include "backbones/text_decoders.h"
 #include "models/qwen_vl.h"
 
 namespace mlx_vision::models {
 namespace {
 
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
-  return build_qwen_vl(backbones::qwen2_5_vit(c.child("vision_config")), c, w);
+  return build_qwen_vl(backbones::qwen2_5_vit(c.child("vision_config")),
+                       backbones::qwen2_vl_text(qwen_vl_text_config(c)), c, w);
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 // Qwen2-VL (arXiv 2409.12191). Checkpoints: Qwen/Qwen2-VL-2B-Instruct,
 // mlx-community/Qwen2-VL-2B-Instruct-4bit.
+#include "backbones/text_decoders.h"
 #include "models/qwen_vl.h"
 
 namespace mlx_vision::models {
 namespace {
 
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
-  return build_qwen_vl(backbones::qwen2_vit(c.child("vision_config")), c, w);
+  return build_qwen_vl(backbones::qwen2_vit(c.child("vision_config")),
+                       backbones::qwen2_vl_text(qwen_vl_text_config(c)), c, w);
 }
 
 constexpr std::string_view kSpellings[] = {"QVQ"};

@@ -106,15 +106,15 @@ core::ConfigReader qwen_vl_text_config(const core::ConfigReader& c) {
   return c.is_object("text_config") && c.child("text_config").has("hidden_size") ? c.child("text_config") : c;
 }
 
-std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, const core::ConfigReader& c,
-                                     const nn::Weights& w) {
-  const auto text_config = qwen_vl_text_config(c);
-  auto text = backbones::qwen2_vl_text(text_config);
+std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, nn::DecoderSpec text,
+                                     const core::ConfigReader& c, const nn::Weights& w) {
   const auto head = w["language_model"]["lm_head"];
-  text.tied_head = backbones::tied_head(c, text_config, head);
+  text.tied_head = backbones::tied_head(c, qwen_vl_text_config(c), head);
   if (vision.out != text.hidden)
     c.fail("vision_config", "the encoder gives rows of " + std::to_string(vision.out) +
                                 ", the decoder takes " + std::to_string(text.hidden));
+  if (int(vision.taps.size()) > text.layers)
+    c.fail("vision_config", "deepstack_visual_indexes names more blocks than the decoder has");
   c.ignore(
       {"video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id", "vocab_size"});
   return std::make_unique<QwenVl>(vision, nn::Decoder(w["language_model"]["model"], head, text),

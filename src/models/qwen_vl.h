@@ -21,7 +21,7 @@ struct MropePositions {
 MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_token,
                                std::span<const backbones::PatchGrid> grids);
 
-/// Qwen2-VL and Qwen2.5-VL: their own ViT, then Qwen2 with multi-axis positions.
+/// The Qwen-VL line: its own ViT, then a decoder with multi-axis positions.
 class QwenVl final : public DecoderOnlyVlm {
  public:
   QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, int image_token, const nn::Weights& w);
@@ -47,8 +47,9 @@ weights::NameMap qwen_vl_names(const core::ConfigReader& config);
 /// `text_config` where the folder has one, else config.json itself.
 core::ConfigReader qwen_vl_text_config(const core::ConfigReader& config);
 
-/// Builds either family once its vision numbers are known.
-std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, const core::ConfigReader& config,
-                                     const nn::Weights& w);
+/// Builds any family of the line once the numbers of its two halves are known.
+/// @throws ConfigError when they do not fit together
+std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, nn::DecoderSpec text,
+                                     const core::ConfigReader& config, const nn::Weights& w);
 
 }  // namespace mlx_vision::models

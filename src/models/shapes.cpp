@@ -20,7 +20,7 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
           .head_dim = s.head_dim,
           .mlp_hidden = s.mlp_hidden,
           .gated = true,
-          .activation_arrays = arrays_of(nn::Activation::silu),
+          .activation_arrays = arrays_of(s.activation),
           .rotation = true};
 }
 
@@ -55,7 +55,8 @@ memory::VisionShape vision_shape(const backbones::QwenVitSpec& s) {
           .window = side * side,
           .whole = s.window == 0 || (!s.full_blocks.empty() && *s.full_blocks.begin() < s.layers),
           .merge = s.merge * s.merge,
-          .merged_hidden = s.hidden * s.merge * s.merge};
+          .merged_hidden = s.hidden * s.merge * s.merge,
+          .depth = int(s.taps.size())};
 }
 
 memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size) {

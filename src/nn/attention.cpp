@@ -1,6 +1,7 @@
 #include "nn/attention.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels/attention.h"
 #include "nn/layers.h"
@@ -35,6 +36,29 @@ mx::array rows(const mx::array& x, int begin, int end) {
   return mx::slice(x, {0, 0, begin, 0}, {x.shape(0), x.shape(1), end, x.shape(3)});
 }
 
+// [L, keys], true where query begin + i sees key key_begin + j.
+mx::array visibility(const VisibleKeys& visible, int begin, int end, int key_begin, int keys) {
+  const auto column = [&](const std::vector<int>& values) {
+    return mx::array(values.begin() + begin, {end - begin, 1}, mx::int32);
+  };
+  const auto positions = mx::expand_dims(mx::arange(key_begin, key_begin + keys, mx::int32), 0);
+  return mx::logical_and(mx::greater_equal(positions, column(visible.first)),
+                         mx::less_equal(positions, column(visible.last)));
+}
+
+// Scores bounded by tanh, which MLX's kernels do not know.
+mx::array capped(const mx::array& q, const mx::array& k, const mx::array& v, float scale, float softcap,
+                 const mx::array& seen) {
+  const int batch = q.shape(0), heads = q.shape(1), length = q.shape(2), d = q.shape(3);
+  const int kv_heads = k.shape(1);
+  const auto grouped = mx::reshape(q, {batch, kv_heads, heads / kv_heads, length, d});
+  auto scores = mx::matmul(grouped * scalar(scale / softcap, q), mx::expand_dims(mx::swapaxes(k, -1, -2), 2));
+  scores = mx::tanh(scores) * scalar(softcap, scores);
+  scores = mx::where(seen, scores, mx::array(-std::numeric_limits<float>::infinity(), scores.dtype()));
+  const auto y = mx::matmul(mx::softmax(scores, -1, /*precise=*/true), mx::expand_dims(v, 2));
+  return mx::reshape(y, {batch, heads, length, v.shape(3)});
+}
+
 }  // namespace
 
 void set_attention_budget(std::uint64_t bytes) { budget = bytes; }
@@ -60,6 +84,58 @@ mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, 
     mx::eval(parts.back());  // frees this part's scores before the next part's are allocated
   }
   return mx::concatenate(std::move(parts), 2);
+}
+
+VisibleKeys visible_keys(int begin, int count, int window, std::span<const MutualRows> mutual) {
+  VisibleKeys out;
+  for (int i = begin; i < begin + count; ++i) {
+    int first = window > 0 ? std::max(0, i - window + 1) : 0, last = i;
+    for (const auto& rows : mutual)
+      if (i >= rows.begin && i < rows.end) {
+        first = std::min(first, rows.begin);
+        last = rows.end - 1;
+      }
+    out.first.push_back(first);
+    out.last.push_back(last);
+  }
+  return out;
+}
+
+mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
+                    const VisibleKeys& visible, float softcap) {
+  if (kernels::has_attention(q, k)) {
+    kernels::AttentionSpec spec{
+        .scale = scale, .softcap = softcap, .first = visible.first, .last = visible.last};
+    for (int& key : spec.first) key -= visible.key_begin;
+    for (int& key : spec.last) key -= visible.key_begin;
+    return kernels::attention(q, k, v, std::move(spec));
+  }
+  const int length = q.shape(2), key_begin = visible.key_begin, key_end = key_begin + k.shape(2);
+  const std::uint64_t key_bytes = std::uint64_t(q.shape(0)) * q.shape(1) * kBytesPerScore;
+  std::vector<mx::array> parts;
+  for (int begin = 0; begin < length;) {
+    // As many queries as the budget takes, with the keys that any of them sees.
+    int end = begin, first = key_end, last = key_begin;
+    do {
+      first = std::min(first, visible.first[end]);
+      last = std::max(last, visible.last[end]);
+      ++end;
+    } while (end < length &&
+             key_bytes * (end + 1 - begin) *
+                     (std::max(last, visible.last[end]) + 1 - std::min(first, visible.first[end])) <=
+                 budget);
+    first = std::max(first, key_begin);
+    last = std::min(last, key_end - 1);
+    const auto queries = rows(q, begin, end), keys = rows(k, first - key_begin, last + 1 - key_begin),
+               values = rows(v, first - key_begin, last + 1 - key_begin);
+    const auto seen = visibility(visible, begin, end, first, last + 1 - first);
+    parts.push_back(softcap > 0
+                        ? capped(queries, keys, values, scale, softcap, seen)
+                        : mx::fast::scaled_dot_product_attention(queries, keys, values, scale, "", seen));
+    if (end < length || begin > 0) mx::eval(parts.back());
+    begin = end;
+  }
+  return joined(std::move(parts), 2);
 }
 
 mx::array block_attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,

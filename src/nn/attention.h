@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "nn/layers.h"
 
@@ -21,6 +22,26 @@ std::uint64_t attention_budget();
 /// L, S]` beyond the budget, queries are split and each part is evaluated before the next is begun, so that
 /// peak memory does not depend on L; head sizes without a fused kernel are padded where that buys one.
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale, Mask mask);
+
+/// Rows `begin … end - 1` of a sequence, all of which see each other whatever the order.
+struct MutualRows {
+  int begin, end;
+};
+
+/// Which keys each query of a step sees: those at positions `first[i] … last[i]` of the sequence.
+struct VisibleKeys {
+  std::vector<int> first, last;
+  int key_begin = 0;  ///< position of the first key at hand
+};
+
+/// Queries at positions `begin … begin + count - 1` that see themselves and what precedes them, at most
+/// `window` positions in all (0 = no limit), and all of their own `mutual` rows.
+VisibleKeys visible_keys(int begin, int count, int window, std::span<const MutualRows> mutual);
+
+/// attention() with the keys that `visible` names. `softcap` > 0 bounds scores by softcap · tanh(score /
+/// softcap) (Gemma 2, arXiv 2408.00118).
+mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
+                    const VisibleKeys& visible, float softcap = 0);
 
 /// The same for one picture (B = 1, no mask) in consecutive blocks that do not see each other: block i is
 /// rows `ends[i-1] … ends[i] - 1` of L = S.

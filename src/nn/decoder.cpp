@@ -1,44 +1,50 @@
 #include "nn/decoder.h"
 
-#include <cmath>
-
 namespace mlx_vision::nn {
+namespace {
 
-Decoder::Block::Block(const Weights& w, const DecoderSpec& s)
-    : attn_norm(w["input_layernorm"], s.hidden, s.norm_eps),
-      q(w["self_attn"]["q_proj"], s.hidden, s.heads * s.head_dim, s.qkv_bias),
-      k(w["self_attn"]["k_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias),
-      v(w["self_attn"]["v_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias),
-      o(w["self_attn"]["o_proj"], s.heads * s.head_dim, s.hidden, s.output_bias),
-      mlp_norm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
-      mlp(w["mlp"], s.hidden, s.mlp_hidden, s.mlp_bias),
-      heads(s.heads),
-      kv_heads(s.kv_heads),
-      head_dim(s.head_dim) {}
-
-mx::array Decoder::Block::attend(const mx::array& x, const Rope& rope, const Rope::Table& positions,
-                                 std::span<KvCache* const> caches) const {
-  const auto queries = rope(split_heads(q(x), heads), positions);
-  const auto keys = rope(split_heads(k(x), kv_heads), positions);
-  const auto values = split_heads(v(x), kv_heads);
-  const float scale = 1 / std::sqrt(float(head_dim));
-  const auto row = [](const mx::array& a, int b) {
-    return mx::slice(a, {b, 0, 0, 0}, {b + 1, a.shape(1), a.shape(2), a.shape(3)});
-  };
-  const Mask mask = x.shape(1) > 1 ? Mask::causal : Mask::none;
-  std::vector<mx::array> outputs;  // sequences differ in length, so each attends on its own
-  for (int b = 0; b < int(caches.size()); ++b) {
-    const auto [all_keys, all_values] = caches[b]->append(row(keys, b), row(values, b));
-    outputs.push_back(attention(row(queries, b), all_keys, all_values, scale, mask));
-  }
-  return o(merge_heads(joined(std::move(outputs), 0)));
+SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
+  return {.hidden = s.hidden,
+          .heads = s.heads,
+          .kv_heads = s.kv_heads,
+          .head_dim = s.head_dim,
+          .qkv_bias = s.qkv_bias,
+          .output_bias = s.output_bias,
+          .head_norm = s.head_norm,
+          .norm_eps = s.norm_eps,
+          .norm_offset = s.norm_offset,
+          .scale = s.attention_scale,
+          .softcap = s.score_softcap,
+          .growth = s.growth,
+          .window = s.has_window(layer) ? s.window : 0};
 }
 
-mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const Rope::Table& positions,
-                                     std::span<KvCache* const> caches) const {
-  const auto h = x + attend(attn_norm(x), rope, positions, caches);
+std::variant<GatedMlp, Mixture> make_mlp(const Weights& w, const DecoderSpec& s, int layer) {
+  if (s.has_mixture(layer)) return Mixture(w, *s.mixture);
+  return GatedMlp(w, {s.hidden, s.mlp_hidden, s.mlp_bias, s.activation});
+}
+
+}  // namespace
+
+Decoder::Block::Block(const Weights& w, const DecoderSpec& s, int layer)
+    : windowed(s.has_window(layer)),
+      attention_norm(w["input_layernorm"], s.hidden, s.norm_eps, s.norm_offset),
+      mlp_norm(w[s.sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm"], s.hidden, s.norm_eps,
+               s.norm_offset),
+      attention(w["self_attn"], attention_spec(s, layer)),
+      mlp(make_mlp(w["mlp"], s, layer)) {
+  if (!s.sandwich) return;
+  attention_post_norm.emplace(w["post_attention_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
+  mlp_post_norm.emplace(w["post_feedforward_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
+}
+
+mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
+                                     std::span<LayerCache* const> caches) const {
+  const auto attended = attention(attention_norm(x), rope, positions, caches);
+  const auto h = x + (attention_post_norm ? (*attention_post_norm)(attended) : attended);
   settle(h);
-  return h + mlp(mlp_norm(h));
+  const auto y = std::visit([&](const auto& m) { return m(mlp_norm(h)); }, mlp);
+  return h + (mlp_post_norm ? (*mlp_post_norm)(y) : y);
 }
 
 Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
@@ -46,22 +52,42 @@ Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
       dtype_(body.activation_dtype()),
       rope_(s.rope),
       embed_(body["embed_tokens"], s.vocab, s.hidden),
-      norm_(body["norm"], s.hidden, s.norm_eps),
+      norm_(body["norm"], s.hidden, s.norm_eps, s.norm_offset),
       head_(s.tied_head ? embed_.as_linear() : Linear(head, s.hidden, s.vocab, false)) {
   if (s.tied_head) head.skip();
+  if (s.window_rope) window_rope_.emplace(*s.window_rope);
   blocks_.reserve(s.layers);
-  for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(body["layers"][i], s);
+  for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(body["layers"][i], s, i);
 }
 
-mx::array Decoder::operator()(mx::array h, const Rope::Table& positions,
-                              std::span<DecoderCache* const> caches) const {
-  std::vector<KvCache*> layer(caches.size());
+DecoderCache Decoder::new_cache() const {
+  DecoderCache out;
+  for (const auto& block : blocks_) out.push_back(block.attention.new_cache());
+  return out;
+}
+
+mx::array Decoder::embed(const mx::array& ids) const {
+  const auto h = embed_(ids);
+  return spec_.embed_scale == 1 ? h : h * scalar(spec_.embed_scale, h);
+}
+
+mx::array Decoder::operator()(mx::array h, const StepPositions& positions,
+                              std::span<DecoderCache* const> caches, std::span<const mx::array> added) const {
+  std::vector<LayerCache*> layer(caches.size());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     for (std::size_t b = 0; b < caches.size(); ++b) layer[b] = &(*caches[b])[i];
-    h = blocks_[i](h, rope_, positions, layer);
+    h = blocks_[i](h, blocks_[i].windowed && window_rope_ ? *window_rope_ : rope_, positions, layer);
+    if (i < added.size()) h = h + added[i];
     settle(h);
   }
   return norm_(h);
+}
+
+mx::array Decoder::logits(const mx::array& h) const {
+  const auto y = head_(h);
+  if (spec_.logit_softcap == 0) return y;
+  const auto cap = scalar(spec_.logit_softcap, y);
+  return cap * mx::tanh(y / cap);
 }
 
 }  // namespace mlx_vision::nn

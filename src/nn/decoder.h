@@ -1,12 +1,15 @@
 #pragma once
 #include <optional>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "nn/attention.h"
 #include "nn/kv_cache.h"
 #include "nn/layers.h"
+#include "nn/mixture.h"
 #include "nn/rope.h"
+#include "nn/self_attention.h"
 
 namespace mlx_vision::nn {
 
@@ -14,15 +17,31 @@ namespace mlx_vision::nn {
 struct DecoderSpec {
   int hidden = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0, mlp_hidden = 0, vocab = 0;
   float norm_eps = 1e-6f;
+  float norm_offset = 0;  ///< added to every norm's weight: 1 in Gemma's files
   bool qkv_bias = false;
   bool output_bias = false;  ///< of o_proj
   bool mlp_bias = false;
   bool tied_head = false;
+  bool head_norm = false;  ///< RMSNorm of each head's queries and keys
+  bool sandwich = false;   ///< a norm behind attention and MLP, too (Gemma 2 and 3)
+  Activation activation = Activation::silu;
+  float embed_scale = 1;
+  float attention_scale = 0;                   ///< 0 = 1 / sqrt(head_dim)
+  float score_softcap = 0, logit_softcap = 0;  ///< 0 = none
+  std::optional<QueryGrowth> growth = {};
   RopeSpec rope;
+  int window = 0;                            ///< of the layers in `windowed`
+  std::vector<bool> windowed = {};           ///< by layer; empty = none
+  std::optional<RopeSpec> window_rope = {};  ///< of the layers in `windowed`; absent = `rope`
+  std::optional<MixtureSpec> mixture = {};   ///< in place of the MLP, but in `dense` layers
+  std::vector<bool> dense = {};              ///< by layer; empty = none
+
+  bool has_window(int layer) const { return !windowed.empty() && windowed[std::size_t(layer)]; }
+  bool has_mixture(int layer) const { return mixture && (dense.empty() || !dense[std::size_t(layer)]); }
 };
 
 /// One cache per layer.
-using DecoderCache = std::vector<KvCache>;
+using DecoderCache = std::vector<LayerCache>;
 
 /// Llama's architecture (arXiv 2302.13971) and its close kin. Engine thread only.
 class Decoder {
@@ -36,33 +55,32 @@ class Decoder {
   mx::Dtype dtype() const { return dtype_; }
   /// Type of what embed() gives: bfloat16 where a packed table has no float type of its own.
   mx::Dtype embedding_dtype() const { return embed_.dtype(); }
-  DecoderCache new_cache() const { return DecoderCache(std::size_t(spec_.layers)); }
+  DecoderCache new_cache() const;
 
   /// ids `[…]` → `[…, hidden]`
-  mx::array embed(const mx::array& ids) const { return embed_(ids); }
+  mx::array embed(const mx::array& ids) const;
   /// Runs every block over h `[B, L, hidden]`, one cache per row of the batch, and the last norm. B > 1 only
-  /// with L = 1.
-  mx::array operator()(mx::array h, const Rope::Table& positions,
-                       std::span<DecoderCache* const> caches) const;
+  /// with L = 1. `added[i]` `[B, L, hidden]` is added to what block i gives (DeepStack, arXiv 2406.04334).
+  mx::array operator()(mx::array h, const StepPositions& positions, std::span<DecoderCache* const> caches,
+                       std::span<const mx::array> added = {}) const;
   /// `[…, hidden]` → logits `[…, vocab]`
-  mx::array logits(const mx::array& h) const { return head_(h); }
+  mx::array logits(const mx::array& h) const;
 
  private:
   struct Block {
-    Block(const Weights& w, const DecoderSpec& s);
-    mx::array operator()(const mx::array& x, const Rope& rope, const Rope::Table& positions,
-                         std::span<KvCache* const> caches) const;
-    mx::array attend(const mx::array& x, const Rope& rope, const Rope::Table& positions,
-                     std::span<KvCache* const> caches) const;
-    RmsNorm attn_norm;
-    Linear q, k, v, o;
-    RmsNorm mlp_norm;
-    SwiGlu mlp;
-    int heads, kv_heads, head_dim;
+    Block(const Weights& w, const DecoderSpec& s, int layer);
+    mx::array operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
+                         std::span<LayerCache* const> caches) const;
+    bool windowed;
+    RmsNorm attention_norm, mlp_norm;
+    std::optional<RmsNorm> attention_post_norm, mlp_post_norm;
+    SelfAttention attention;
+    std::variant<GatedMlp, Mixture> mlp;
   };
   DecoderSpec spec_;
   mx::Dtype dtype_;
   Rope rope_;
+  std::optional<Rope> window_rope_;
   Embedding embed_;
   std::vector<Block> blocks_;
   RmsNorm norm_;

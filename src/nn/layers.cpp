@@ -67,6 +67,11 @@ mx::array Embedding::table() const {
   return weight_.scales ? (*this)(mx::arange(weight_.out())) : mx::astype(weight_.data, dtype_);
 }
 
+RmsNorm::RmsNorm(const Weights& w, int width, float eps, float offset)
+    : weight_(w.require("weight", {width})), eps_(eps) {
+  if (offset != 0) weight_ = weight_ + scalar(offset, weight_);
+}
+
 namespace {
 
 mx::Shape conv_shape(int out, const mx::Shape& kernel, int channels) {

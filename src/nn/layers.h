@@ -59,7 +59,8 @@ class Embedding {
 
 class RmsNorm {
  public:
-  RmsNorm(const Weights& w, int width, float eps) : weight_(w.require("weight", {width})), eps_(eps) {}
+  /// `offset` is added to the weight: 1 in Gemma's files.
+  RmsNorm(const Weights& w, int width, float eps, float offset = 0);
   mx::array operator()(const mx::array& x) const { return kernels::rms_norm(x, weight_, eps_); }
 
  private:
@@ -121,19 +122,24 @@ class Mlp {
   Activation activation_;
 };
 
-/// down(silu(gate(x)) * up(x)) (Shazeer 2020), under the names gate_proj, up_proj, down_proj.
-class SwiGlu {
+/// down(act(gate(x)) * up(x)) (Shazeer 2020), under the names gate_proj, up_proj, down_proj.
+class GatedMlp {
  public:
-  SwiGlu(const Weights& w, int width, int hidden, bool bias)
-      : gate_(w["gate_proj"], width, hidden, bias),
-        up_(w["up_proj"], width, hidden, bias),
-        down_(w["down_proj"], hidden, width, bias) {}
-  mx::array operator()(const mx::array& x) const {
-    return down_(activate(Activation::silu, gate_(x), up_(x)));
-  }
+  struct Spec {
+    int width, hidden;
+    bool bias = false;
+    Activation activation = Activation::silu;
+  };
+  GatedMlp(const Weights& w, const Spec& s)
+      : gate_(w["gate_proj"], s.width, s.hidden, s.bias),
+        up_(w["up_proj"], s.width, s.hidden, s.bias),
+        down_(w["down_proj"], s.hidden, s.width, s.bias),
+        activation_(s.activation) {}
+  mx::array operator()(const mx::array& x) const { return down_(activate(activation_, gate_(x), up_(x))); }
 
  private:
   Linear gate_, up_, down_;
+  Activation activation_;
 };
 
 }  // namespace mlx_vision::nn

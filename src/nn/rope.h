@@ -12,16 +12,28 @@ namespace mlx_vision::nn {
 /// Rotary position embedding (Su et al. 2021) in half-split pairs, as configurations describe it.
 struct RopeSpec {
   int head_dim = 0;
+  int rotated = 0;  ///< leading values of a head that turn; the others stay as they are. 0 = all
   float theta = 10000;
-  float scale = 1;  ///< of positions: 1 / factor for the "linear" type
+  float scale = 1;      ///< of positions: 1 / factor for the "linear" type
+  float amplitude = 1;  ///< of what is turned: attention_factor of the "yarn" type
   /// Llama 3.1's rescaling of long wavelengths ("llama3" type).
   struct Llama3 {
     float factor, low_freq_factor, high_freq_factor, original_context;
   };
   std::optional<Llama3> llama3 = {};
+  /// Wavelengths that turn less than `slow` times in the original context are stretched by `factor`, those
+  /// that turn more than `fast` times kept (YaRN, arXiv 2309.00071).
+  struct Yarn {
+    float factor, original_context, fast, slow;
+    bool whole;  ///< the bounds of the ramp are rounded to whole frequencies
+  };
+  std::optional<Yarn> yarn = {};
   /// Frequencies per axis (time, height, width) for multi-axis positions (Qwen2-VL, arXiv 2409.12191); absent
   /// = one axis.
   std::optional<std::array<int, 3>> sections = {};
+  bool interleaved = false;  ///< sections take turns, t h w t h w …, in place of one after another (Qwen3-VL)
+
+  int dims() const { return rotated > 0 ? rotated : head_dim; }
 };
 
 /// Reads rope_theta, rope_scaling and transformers 5's rope_parameters of a text configuration.
@@ -35,7 +47,7 @@ class Rope {
   /// Where the tokens of one step stand; made once per step, used by every layer.
   struct Table {
     std::optional<mx::array> offsets = {};        ///< `[B]` int32: one axis, consecutive
-    std::optional<mx::array> cos = {}, sin = {};  ///< `[B, 1, L, head_dim]`: anything else
+    std::optional<mx::array> cos = {}, sin = {};  ///< `[B, 1, L, rotated]`: anything else
   };
   /// Consecutive tokens; row b of the batch begins at `begin[b]`.
   Table table_from_offsets(std::span<const int> begin) const;
@@ -50,10 +62,10 @@ class Rope {
 
  private:
   RopeSpec spec_;
-  std::vector<float> inverse_;  ///< `[head_dim / 2]`, frequencies
+  std::vector<float> inverse_;  ///< `[rotated / 2]`, frequencies
   std::optional<mx::array>
-      wavelengths_;  ///< `[head_dim / 2]`, inverse frequencies; only where they are not the plain ones
-  std::optional<mx::array> frequencies_, axis_;  ///< `[head_dim / 2]`: frequency, and which axis drives it
+      wavelengths_;  ///< `[rotated / 2]`, inverse frequencies; only where they are not the plain ones
+  std::optional<mx::array> frequencies_, axis_;  ///< `[rotated / 2]`: frequency, and which axis drives it
 };
 
 using kernels::rotate_half_pairs;

@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "core/thread_pool.h"
 #include "kernels/targets.h"
@@ -86,7 +88,7 @@ TEST_CASE("views of a cache and of projected rows are read where they lie") {
   CHECK(difference(merged, expected) < 2e-5f);
 }
 
-TEST_CASE("a window hides what is before it, and values may have a size of their own") {
+TEST_CASE("queries see the keys that they are told, scores may be bounded, values have a size of their own") {
   test::for_each_target([](const char* name) {
     CAPTURE(std::string(name));
     for (const auto& [queries, keys] : {std::array{70, 70}, {5, 300}, {1, 900}, {300, 700}})
@@ -95,16 +97,25 @@ TEST_CASE("a window hides what is before it, and values may have a size of their
         CAPTURE(window);
         const auto q = noise({1, 4, queries, 24}, 1), k = noise({1, 2, keys, 24}, 2),
                    v = noise({1, 2, keys, 40}, 3);
-        const auto row = mx::expand_dims(mx::arange(keys - queries, keys), 1),
-                   column = mx::expand_dims(mx::arange(keys), 0);
-        const auto mask =
-            mx::logical_and(mx::less_equal(column, row), mx::greater(column, row - mx::array(window)));
-        const auto scores =
-            mx::where(mask, mx::matmul(q, mx::transpose(mx::repeat(k, 2, 1), {0, 1, 3, 2})) * mx::array(0.2f),
-                      mx::array(-std::numeric_limits<float>::infinity()));
-        const auto expected = mx::matmul(mx::softmax(scores, -1, true), mx::repeat(v, 2, 1));
-        CHECK(difference(attention(q, k, v, {.scale = 0.2f, .causal = true, .window = window}), expected) <
-              2e-5f);
+        std::vector<int> first, last;
+        for (int i = keys - queries; i < keys; ++i) {
+          first.push_back(std::max(0, i - window + 1));
+          last.push_back(i % 5 == 0 ? std::min(keys - 1, i + 40) : i);
+        }
+        const auto column = [&](const std::vector<int>& values) {
+          return mx::array(values.begin(), {queries, 1}, mx::int32);
+        };
+        const auto positions = mx::expand_dims(mx::arange(keys), 0);
+        const auto mask = mx::logical_and(mx::greater_equal(positions, column(first)),
+                                          mx::less_equal(positions, column(last)));
+        for (const float cap : {0.0f, 1.5f}) {
+          auto scores = mx::matmul(q, mx::transpose(mx::repeat(k, 2, 1), {0, 1, 3, 2})) * mx::array(0.2f);
+          if (cap > 0) scores = mx::tanh(scores / mx::array(cap)) * mx::array(cap);
+          scores = mx::where(mask, scores, mx::array(-std::numeric_limits<float>::infinity()));
+          const auto expected = mx::matmul(mx::softmax(scores, -1, true), mx::repeat(v, 2, 1));
+          const AttentionSpec spec{.scale = 0.2f, .softcap = cap, .first = first, .last = last};
+          CHECK(difference(attention(q, k, v, spec), expected) < 2e-5f);
+        }
       }
   });
 }
@@ -150,5 +161,5 @@ TEST_CASE("shapes that do not fit are refused") {
   CHECK_THROWS_AS(attention(q, k, noise({1, 2, 9, 16}, 2), {}), std::invalid_argument);
   CHECK_THROWS_AS(attention(noise({1, 4, 9, 16}, 1), k, k, {.causal = true}), std::invalid_argument);
   CHECK_THROWS_AS(attention(q, k, k, {.ends = {4}}), std::invalid_argument);
-  CHECK_THROWS_AS(attention(q, k, k, {.window = 4}), std::invalid_argument);
+  CHECK_THROWS_AS(attention(q, k, k, {.first = {0}, .last = {3}}), std::invalid_argument);
 }

@@ -78,3 +78,35 @@ TEST_CASE("blocks do not see each other") {
     begin = end;
   }
 }
+
+TEST_CASE("visible keys: windows, rows that see each other, and splitting, against a written-out mask") {
+  constexpr int kBegin = 17, kCount = 33, kWindow = 9, kKeys = kBegin + kCount;
+  const auto q = noise({1, 4, kCount, 24}, 1), k = noise({1, 2, kKeys, 24}, 2),
+             v = noise({1, 2, kKeys, 24}, 3);
+  const std::array mutual{MutualRows{20, 34}, MutualRows{40, 42}};
+  std::vector<float> mask;
+  for (int i = kBegin; i < kKeys; ++i)
+    for (int j = 0; j < kKeys; ++j) {
+      bool seen = j <= i && j > i - kWindow;
+      for (const auto& rows : mutual)
+        seen |= i >= rows.begin && i < rows.end && j >= rows.begin && j < rows.end;
+      mask.push_back(seen ? 0 : -1e9f);
+    }
+  const auto written = mx::array(mask.begin(), {kCount, kKeys}, mx::float32);
+  auto visible = visible_keys(kBegin, kCount, kWindow, mutual);
+  const auto expected = mx::fast::scaled_dot_product_attention(q, k, v, 0.2f, "", written);
+  // A cache with a window holds no earlier key than one of the queries sees.
+  const int first = kBegin - kWindow + 1;
+  const auto late = [&](const mx::array& x) { return mx::slice(x, {0, 0, first, 0}, x.shape()); };
+  const auto scores = mx::matmul(q * mx::array(0.2f), mx::swapaxes(mx::repeat(k, 2, 1), -1, -2));
+  const auto softened = mx::softmax(mx::array(5.0f) * mx::tanh(scores / mx::array(5.0f)) + written, -1);
+  const auto capped = mx::matmul(softened, mx::repeat(v, 2, 1));
+  for (const std::uint64_t bytes : {1ull, 4ull * 20 * 8 * 7, 1ull << 30}) {
+    const Budget budget(bytes);
+    visible.key_begin = 0;
+    CHECK(difference(attention(q, k, v, 0.2f, visible), expected) < 1e-5f);
+    CHECK(difference(attention(q, k, v, 0.2f, visible, 5.0f), capped) < 1e-5f);
+    visible.key_begin = first;
+    CHECK(difference(attention(q, late(k), late(v), 0.2f, visible), expected) < 1e-5f);
+  }
+}

@@ -64,6 +64,27 @@ TEST_CASE("a patch embedding is the convolution it stands for") {
   CHECK(difference(embed(to_patches(pixels, 4)), expected) < 1e-4f);
 }
 
+TEST_CASE("a cache with a window returns what the step's tokens may see, and holds little more") {
+  constexpr int kWindow = 40, kStep = 256;
+  KvCache cache(kWindow);
+  const auto all = mx::random::normal({1, 2, 1500, 4}, mx::float32, 0, 1, mx::random::key(1));
+  const auto rows = [&](int from, int to) { return mx::slice(all, {0, 0, from, 0}, {1, 2, to, 4}); };
+  int begin = 0;
+  std::vector<int> counts{1, 30, 100, 1, 300};
+  counts.insert(counts.end(), 1000, 1);
+  for (const int count : counts) {
+    const auto [keys, values] =
+        cache.append(rows(begin, begin + count), mx::negative(rows(begin, begin + count)));
+    const int first = std::max(0, begin - kWindow + 1);
+    begin += count;
+    REQUIRE(cache.begin() == first);
+    REQUIRE(mx::array_equal(keys, rows(first, begin)).item<bool>());
+    REQUIRE(mx::array_equal(values, mx::negative(rows(first, begin))).item<bool>());
+  }
+  CHECK(cache.length() == begin);
+  CHECK(cache.bytes() <= std::uint64_t(2 * 2 * 4 * 4) * (kWindow + 2 * kStep));
+}
+
 TEST_CASE("a cache returns everything appended, across growth") {
   KvCache cache;
   const auto all = mx::random::normal({1, 2, 600, 4}, mx::float32, 0, 1, mx::random::key(1));

@@ -35,12 +35,12 @@ TEST_CASE("rope_theta is found in every place that configurations use") {
 }
 
 TEST_CASE("what is not supported is refused by name") {
-  CHECK(refusal(R"({"rope_scaling": {"type": "yarn", "factor": 2}})") ==
-        "config.json.rope_scaling.type: expected default, linear, llama3 or mrope, got yarn");
-  CHECK(refusal(R"({"partial_rotary_factor": 0.5})") ==
-        "config.json.partial_rotary_factor: only 1 is supported by this decoder");
+  CHECK(refusal(R"({"rope_scaling": {"type": "longrope", "factor": 2}})") ==
+        "config.json.rope_scaling.type: expected default, linear, llama3, yarn or mrope, got longrope");
+  CHECK(refusal(R"({"partial_rotary_factor": 0.2})").find("expected an even part of head_dim 16") !=
+        std::string::npos);
   CHECK(refusal(R"({"rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 4]}})")
-            .find("add up to head_dim / 2 = 8") != std::string::npos);
+            .find("add up to half the rotated width, 8") != std::string::npos);
 }
 
 TEST_CASE("multi-axis positions that agree are one-axis positions") {
@@ -67,8 +67,10 @@ TEST_CASE("each row of a batch has its own offset") {
 }
 
 TEST_CASE("tables made for a known length rotate as offsets do") {
-  for (const RopeSpec& spec : {RopeSpec{.head_dim = 16}, RopeSpec{.head_dim = 16, .scale = 0.25f},
-                               RopeSpec{.head_dim = 16, .llama3 = RopeSpec::Llama3{8, 1, 4, 64}}}) {
+  for (const RopeSpec& spec :
+       {RopeSpec{.head_dim = 16}, RopeSpec{.head_dim = 16, .scale = 0.25f},
+        RopeSpec{.head_dim = 16, .llama3 = RopeSpec::Llama3{8, 1, 4, 64}},
+        RopeSpec{.head_dim = 16, .rotated = 8}, RopeSpec{.head_dim = 16, .amplitude = 1.25f}}) {
     const Rope rope(spec);
     const auto x = mx::random::normal({2, 3, 7, 16}, mx::float32, 0, 1, mx::random::key(1));
     const std::vector<int> begin{0, 300};

@@ -1,0 +1,55 @@
+#pragma once
+#include <optional>
+
+#include "nn/layers.h"
+
+namespace mlx_vision::nn {
+
+/// Equal linear maps, of which each row of the input takes its own: dense `[experts, out, in]` or packed.
+class ExpertLinear {
+ public:
+  ExpertLinear(const Weights& w, int experts, int in, int out);
+  explicit ExpertLinear(mx::array weight) : weight_(std::move(weight)) {}
+  /// x `[…, 1, in]`, experts `[…]` int → `[…, 1, out]`. `sorted`: the indices ascend.
+  mx::array operator()(const mx::array& x, const mx::array& experts, bool sorted) const;
+
+ private:
+  mx::array weight_;
+  std::optional<mx::array> scales_, biases_;
+  Quantization quant_;
+};
+
+/// How the original checkpoint lays out experts' gate_up_proj and down_proj.
+enum class ExpertLayout { in_out, out_in };
+
+struct MixtureSpec {
+  int width = 0, hidden = 0, experts = 0, chosen = 0;
+  bool normalized = true;  ///< the chosen experts' weights are divided by their sum
+  int shared_hidden = 0;   ///< of an expert that every token takes, behind a sigmoid gate; 0 = none
+  ExpertLayout layout = ExpertLayout::out_in;
+};
+
+/// Mixture of gated experts: softmax over all, the best `chosen` of them, their weighted sum (Qwen3-MoE,
+/// arXiv 2505.09388). Names: gate, and switch_mlp.{gate,up,down}_proj as converted or experts.gate_up_proj,
+/// experts.down_proj as in the original; shared_expert, shared_expert_gate.
+class Mixture {
+ public:
+  Mixture(const Weights& w, const MixtureSpec& spec);
+  /// `[B, L, width]` → the same.
+  mx::array operator()(const mx::array& x) const;
+
+ private:
+  struct Experts {
+    ExpertLinear gate, up, down;
+  };
+  static Experts load(const Weights& w, const MixtureSpec& s);
+  mx::array chosen_sum(const mx::array& x, const mx::array& experts, const mx::array& weights) const;
+
+  MixtureSpec spec_;
+  Linear router_;
+  Experts experts_;
+  std::optional<GatedMlp> shared_;
+  std::optional<Linear> shared_gate_;
+};
+
+}  // namespace mlx_vision::nn

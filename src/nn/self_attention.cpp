@@ -1,0 +1,73 @@
+#include "nn/self_attention.h"
+
+#include <cmath>
+
+namespace mlx_vision::nn {
+namespace {
+
+mx::array batch_row(const mx::array& x, int b) {
+  return mx::slice(x, {b, 0, 0, 0}, {b + 1, x.shape(1), x.shape(2), x.shape(3)});
+}
+
+// x [1, heads, L, d], whose first row stands at `begin`.
+mx::array grown(const mx::array& x, const QueryGrowth& growth, int begin) {
+  if (begin + x.shape(2) <= growth.context) return x;
+  std::vector<float> factors;
+  for (int p = begin; p < begin + x.shape(2); ++p)
+    factors.push_back(1 + growth.beta * std::log(1 + std::floor(float(p) / float(growth.context))));
+  return x * mx::astype(mx::array(factors.begin(), {x.shape(2), 1}, mx::float32), x.dtype());
+}
+
+}  // namespace
+
+SelfAttention::SelfAttention(const Weights& w, const SelfAttentionSpec& s)
+    : spec_(s),
+      q_(w["q_proj"], s.hidden, s.heads * s.head_dim * (s.output_gate ? 2 : 1), s.qkv_bias),
+      k_(w["k_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias),
+      v_(w["v_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias),
+      o_(w["o_proj"], s.heads * s.head_dim, s.hidden, s.output_bias) {
+  if (spec_.scale == 0) spec_.scale = 1 / std::sqrt(float(s.head_dim));
+  if (!s.head_norm) return;
+  q_norm_.emplace(w["q_norm"], s.head_dim, s.norm_eps, s.norm_offset);
+  k_norm_.emplace(w["k_norm"], s.head_dim, s.norm_eps, s.norm_offset);
+}
+
+mx::array SelfAttention::attend(mx::array queries, const mx::array& keys, const mx::array& values,
+                                KvCache& cache, std::span<const MutualRows> mutual) const {
+  const int begin = cache.length(), count = queries.shape(2), end = begin + count;
+  if (spec_.growth) queries = grown(queries, *spec_.growth, begin);
+  const auto [all_keys, all_values] = cache.append(keys, values);
+  const bool ordinary = spec_.softcap == 0 && (count == 1 || (mutual.empty() && all_keys.shape(2) == end &&
+                                                              (spec_.window == 0 || end <= spec_.window)));
+  if (ordinary)
+    return attention(queries, all_keys, all_values, spec_.scale, count > 1 ? Mask::causal : Mask::none);
+  auto visible = visible_keys(begin, count, spec_.window, mutual);
+  visible.key_begin = cache.begin();
+  return attention(queries, all_keys, all_values, spec_.scale, visible, spec_.softcap);
+}
+
+mx::array SelfAttention::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
+                                    std::span<LayerCache* const> caches) const {
+  auto queries = split_heads(q_(x), spec_.heads), keys = split_heads(k_(x), spec_.kv_heads);
+  const auto values = split_heads(v_(x), spec_.kv_heads);
+  std::optional<mx::array> gate;
+  if (spec_.output_gate) {
+    const auto both = mx::split(queries, 2, -1);
+    queries = both[0];
+    gate = merge_heads(both[1]);
+  }
+  if (q_norm_) {
+    queries = (*q_norm_)(queries);
+    keys = (*k_norm_)(keys);
+  }
+  queries = rope(queries, positions.table);
+  keys = rope(keys, positions.table);
+  std::vector<mx::array> outputs;  // sequences differ in length, so each attends on its own
+  for (int b = 0; b < int(caches.size()); ++b)
+    outputs.push_back(attend(batch_row(queries, b), batch_row(keys, b), batch_row(values, b),
+                             std::get<KvCache>(*caches[b]), positions.mutual));
+  const auto y = merge_heads(joined(std::move(outputs), 0));
+  return o_(gate ? y * mx::sigmoid(*gate) : y);
+}
+
+}  // namespace mlx_vision::nn
