@@ -34,9 +34,11 @@ from fixture import checkpoint, images, reference  # noqa: E402
 from fixture.families import FAMILIES, Fixture  # noqa: E402
 
 VARIANTS = {
-    "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
+    "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "qwen3_vl": "base hf 4bit",
+    "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
-    "llava_onevision": "base hf", "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
+    "llava_onevision": "base hf", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
+    "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
 AGREE = 2e-4        # between transformers and mlx-vlm, logits and features, float32
 LEAST_MARGIN, LEAST_TOKENS = 0.01, 8
@@ -114,7 +116,7 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
     stored = reference.MlxVlm(model_dir, float32=False) if fixture.mlx_vlm and types != ["float32"] else None
     judge = None
     if variant in ("base", "hf"):  # transformers reads the original layout only
-        judge = reference.Transformers(folder / "judge" if variant == "base" else model_dir)
+        judge = reference.Transformers(folder / "judge" if variant == "base" else model_dir, fixture.judge_type)
     agreement = 0.0
     for label, user, wanted in INPUTS:
         if len(wanted) > fixture.most_images or (variant != "base" and label not in FEWER):
@@ -156,7 +158,7 @@ def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict
         state = checkpoint.random_state(scratch / "shapes", fixture, draw)
         shutil.rmtree(scratch / "float32", ignore_errors=True)
         checkpoint.write_original(scratch / "float32", fixture, state, torch.float32)
-        judge = reference.Transformers(scratch / "float32")
+        judge = reference.Transformers(scratch / "float32", fixture.judge_type)
         if not prepared:
             processor = reference.Prompts(scratch / "float32")
             prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS

@@ -12,7 +12,9 @@ constexpr int kMaxWidth = 1 << 20, kMaxLayers = 1024, kMaxVocab = 1 << 24;
 struct Defaults {
   int hidden, layers, heads, mlp_hidden, vocab;
   float norm_eps, theta;
-  int kv_heads = 0;  ///< 0 = as many as heads
+  int kv_heads = 0;        ///< 0 = as many as heads
+  int head_dim = 0;        ///< 0 = hidden / heads
+  float rotated_part = 1;  ///< of a head; another value may be given only where this is not 1
 };
 
 nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
@@ -21,7 +23,7 @@ nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
   s.layers = c.size_or("num_hidden_layers", d.layers, 1, kMaxLayers);
   s.heads = c.size_or("num_attention_heads", d.heads, 1, s.hidden);
   s.kv_heads = c.size_or("num_key_value_heads", d.kv_heads > 0 ? d.kv_heads : s.heads, 1, s.heads);
-  s.head_dim = c.size_or("head_dim", s.hidden / s.heads, 1, kMaxWidth);
+  s.head_dim = c.size_or("head_dim", d.head_dim > 0 ? d.head_dim : s.hidden / s.heads, 1, kMaxWidth);
   s.mlp_hidden = c.size_or("intermediate_size", d.mlp_hidden, 1, kMaxWidth);
   s.vocab = c.size_or("vocab_size", d.vocab, 1, kMaxVocab);
   s.norm_eps = c.get_or("rms_norm_eps", d.norm_eps);
@@ -31,8 +33,9 @@ nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
   if (const auto act = c.get_or<std::string>("hidden_act", "silu"); act != "silu")
     c.fail("hidden_act", "only silu is supported by this decoder, got " + act);
   if (c.get_or("use_sliding_window", false)) c.fail("use_sliding_window", "is not supported by this decoder");
-  s.rope = nn::parse_rope(c, s.head_dim, d.theta);
-  if (s.rope.rotated != s.head_dim) c.fail("partial_rotary_factor", "only 1 is supported by this decoder");
+  s.rope = nn::parse_rope(c, s.head_dim, d.theta, d.rotated_part);
+  if (d.rotated_part == 1 && s.rope.rotated != s.head_dim)
+    c.fail("partial_rotary_factor", "only 1 is supported by this decoder");
   c.ignore({"sliding_window", "max_window_layers", "use_cache", "initializer_range", "attention_dropout",
             "pretraining_tp", "torch_dtype", "dtype", "architectures", "model_type", "bos_token_id",
             "eos_token_id", "pad_token_id"});
@@ -56,6 +59,17 @@ nn::DecoderSpec mistral(const core::ConfigReader& c) {
   return s;
 }
 
+nn::DecoderSpec ministral3(const core::ConfigReader& c) {
+  auto s = parse(c, {4096, 34, 32, 14336, 131072, 1e-5f, 1000000, /*kv_heads=*/8, /*head_dim=*/128});
+  if (const int window = c.get_or("sliding_window", 0);
+      window > 0 && c.get_or("max_position_embeddings", 262144) > window)
+    c.fail("sliding_window", "is not supported by this decoder, got " + std::to_string(window));
+  const auto rope = c.child("rope_parameters");
+  if (const auto beta = rope.get_or("llama_4_scaling_beta", 0.0f); beta != 0)
+    s.growth = nn::QueryGrowth{beta, rope.size("original_max_position_embeddings", 1, 1 << 30)};
+  return s;
+}
+
 nn::DecoderSpec qwen2(const core::ConfigReader& c) {
   auto s = parse(c, {4096, 32, 32, 22016, 151936, 1e-6f, 10000});
   s.qkv_bias = true;
@@ -68,8 +82,9 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
   const auto type = text.get_or<std::string>("model_type", "llama");
   if (type == "llama") return llama(text);
   if (type == "mistral") return mistral(text);
+  if (type == "ministral3") return ministral3(text);
   if (type == "qwen2") return qwen2(text);
-  text.fail("model_type", "expected llama, mistral or qwen2, got " + type);
+  text.fail("model_type", "expected llama, mistral, ministral3 or qwen2, got " + type);
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
@@ -81,35 +96,100 @@ nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
 
 namespace {
 
-// Qwen3-MoE's rule: every decoder_sparse_step-th block, but those of mlp_only_layers.
-void parse_mixture(const core::ConfigReader& c, nn::DecoderSpec& s) {
-  nn::MixtureSpec m{.width = s.hidden,
-                    .hidden = c.size_or("moe_intermediate_size", 1408, 1, kMaxWidth),
-                    .experts = c.size_or("num_experts", 60, 1, 1 << 12),
-                    .chosen = 4,
-                    .normalized = true,
-                    .layout = nn::ExpertLayout::in_out};
-  m.chosen = c.size_or("num_experts_per_tok", 4, 1, m.experts);
-  const int step = c.size_or("decoder_sparse_step", 1, 1, kMaxLayers);
-  const auto dense = c.get_or<std::vector<int>>("mlp_only_layers", {});
-  for (int i = 0; i < s.layers; ++i)
-    s.dense.push_back((i + 1) % step != 0 || std::find(dense.begin(), dense.end(), i) != dense.end());
-  s.mixture = m;
+// Of the mixture's own configuration, transformers' defaults.
+struct MixtureDefaults {
+  int hidden, experts, chosen, shared_hidden;
+};
+
+nn::MixtureSpec parse_mixture(const core::ConfigReader& c, int width, const MixtureDefaults& d) {
+  nn::MixtureSpec m{.width = width, .hidden = c.size_or("moe_intermediate_size", d.hidden, 1, kMaxWidth)};
+  m.experts = c.size_or("num_experts", d.experts, 1, 1 << 12);
+  m.chosen = c.size_or("num_experts_per_tok", std::min(d.chosen, m.experts), 1, m.experts);
+  if (d.shared_hidden > 0)
+    m.shared_hidden = c.size_or("shared_expert_intermediate_size", d.shared_hidden, 1, kMaxWidth);
   c.ignore({"norm_topk_prob", "router_aux_loss_coef", "output_router_logits"});
+  return m;
+}
+
+// Every decoder_sparse_step-th block has a mixture, but those of mlp_only_layers.
+std::vector<bool> dense_layers(const core::ConfigReader& c, int layers) {
+  const int step = c.size_or("decoder_sparse_step", 1, 1, kMaxLayers);
+  const auto named = c.get_or<std::vector<int>>("mlp_only_layers", {});
+  std::vector<bool> out;
+  for (int i = 0; i < layers; ++i)
+    out.push_back((i + 1) % step != 0 || std::find(named.begin(), named.end(), i) != named.end());
+  return out;
+}
+
+// Absent sections are transformers' own, which must then fit.
+void set_interleaved(const core::ConfigReader& c, nn::RopeSpec& rope, const std::array<int, 3>& sections) {
+  if (!rope.sections) rope.sections = sections;
+  const auto& s = *rope.sections;
+  if (rope.dims() / 2 != s[0] + s[1] + s[2])
+    c.fail("head_dim", "does not fit mrope_section, which is absent and then " + std::to_string(sections[0]) +
+                           ", " + std::to_string(sections[1]) + ", " + std::to_string(sections[2]));
+  rope.interleaved = true;
+}
+
+nn::DeltaNetSpec parse_delta_net(const core::ConfigReader& c, const nn::DecoderSpec& s) {
+  nn::DeltaNetSpec d{.hidden = s.hidden, .norm_eps = s.norm_eps};
+  d.key_heads = c.size_or("linear_num_key_heads", 16, 1, kMaxWidth);
+  d.value_heads = c.size_or("linear_num_value_heads", 32, 1, kMaxWidth);
+  d.key_dim = c.size_or("linear_key_head_dim", 128, 1, 1 << 12);
+  d.value_dim = c.size_or("linear_value_head_dim", 128, 1, 1 << 12);
+  d.kernel = c.size_or("linear_conv_kernel_dim", 4, 2, 64);
+  if (d.value_heads % d.key_heads != 0)
+    c.fail("linear_num_value_heads", "expected a multiple of " + std::to_string(d.key_heads) + " key heads");
+  return d;
+}
+
+std::vector<bool> linear_layers(const core::ConfigReader& c, int layers) {
+  std::vector<bool> out;
+  const int interval = c.size_or("full_attention_interval", 4, 1, kMaxLayers);
+  for (int i = 0; i < layers; ++i) out.push_back((i + 1) % interval != 0);
+  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
+  if (types.empty()) return out;
+  if (int(types.size()) != layers)
+    c.fail("layer_types", "expected one for each of " + std::to_string(layers) + " layers");
+  for (int i = 0; i < layers; ++i) {
+    if (types[i] != "linear_attention" && types[i] != "full_attention")
+      c.fail("layer_types", "expected linear_attention or full_attention, got " + types[i]);
+    out[i] = types[i] == "linear_attention";
+  }
+  return out;
 }
 
 }  // namespace
 
-nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture) {
-  auto s = mixture ? parse(text, {2048, 24, 16, 5632, 151936, 1e-6f, 500000, /*kv_heads=*/16})
-                   : parse(text, {4096, 32, 32, 22016, 151936, 1e-6f, 500000});
+nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture) {
+  auto s = mixture ? parse(text, {2048, 40, 16, 1, 248320, 1e-6f, 10000, /*kv_heads=*/2, /*head_dim=*/256,
+                                  /*rotated_part=*/0.25f})
+                   : parse(text, {4096, 32, 16, 12288, 248320, 1e-6f, 10000, /*kv_heads=*/4,
+                                  /*head_dim=*/256, /*rotated_part=*/0.25f});
   s.qkv_bias = s.output_bias = text.get_or("attention_bias", false);
   s.head_norm = true;
-  if (!s.rope.sections) s.rope.sections = {{24, 20, 20}};
-  if (s.rope.dims() / 2 != (*s.rope.sections)[0] + (*s.rope.sections)[1] + (*s.rope.sections)[2])
-    text.fail("head_dim", "expected 128 where mrope_section is absent");
-  s.rope.interleaved = true;
-  if (mixture) parse_mixture(text, s);
+  if (!text.get_or("attn_output_gate", true)) text.fail("attn_output_gate", "expected true");
+  s.output_gate = true;
+  set_interleaved(text, s.rope, {11, 11, 10});
+  s.delta_net = parse_delta_net(text, s);
+  s.linear = linear_layers(text, s.layers);
+  if (mixture) s.mixture = parse_mixture(text, s.hidden, {512, 256, 8, 512});
+  text.ignore({"mlp_only_layers", "mamba_ssm_dtype", "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings",
+               "full_attention_interval", "intermediate_size"});
+  return s;
+}
+
+nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture) {
+  auto s = mixture ? parse(text, {2048, 24, 16, 5632, 151936, 1e-6f, 500000, /*kv_heads=*/16})
+                   : parse(text, {4096, 32, 32, 22016, 151936, 1e-6f, 500000, 0, /*head_dim=*/128});
+  s.qkv_bias = s.output_bias = text.get_or("attention_bias", false);
+  s.head_norm = true;
+  set_interleaved(text, s.rope, {24, 20, 20});
+  if (mixture) {
+    s.mixture = parse_mixture(text, s.hidden, {1408, 60, 4, 0});
+    s.mixture->layout = nn::ExpertLayout::in_out;
+    s.dense = dense_layers(text, s.layers);
+  }
   return s;
 }
 

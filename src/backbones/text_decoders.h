@@ -5,7 +5,8 @@
 
 namespace mlx_vision::backbones {
 
-/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "qwen2"). Fields
+/// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "ministral3",
+/// "qwen2"). Fields
 /// that are absent take transformers' defaults of that type. @throws ConfigError for another type, or a field
 /// that changes the result and is not supported.
 nn::DecoderSpec text_decoder(const core::ConfigReader& text);
@@ -16,6 +17,10 @@ nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text);
 
 /// Qwen3-VL's language model: Qwen3 with interleaved multi-axis RoPE. With `mixture`, its mixture of experts.
 nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture);
+
+/// Qwen3.5's language model: three layers of Gated DeltaNet to one of gated attention, interleaved multi-axis
+/// RoPE over part of a head. With `mixture`, its mixture of experts with a shared one.
+nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture);
 
 /// Whether the output head is the embedding table. `top` is config.json, `text` its text_config; either may
 /// say so.

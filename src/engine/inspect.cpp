@@ -82,7 +82,7 @@ std::vector<std::pair<std::string, std::uint64_t>> bytes_by_part(const weights::
 
 std::string prompt_rule(processing::PromptRule rule, bool has_template) {
   std::string text =
-      rule == processing::PromptRule::image_first ? "images before the text" : "images after the text";
+      rule != processing::PromptRule::text_first ? "images before the text" : "images after the text";
   return text.append(has_template ? ", the checkpoint's own chat template" : ", no chat template");
 }
 

@@ -52,7 +52,10 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   const Bytes tables = v.blocks.rotation ? Bytes(rows) * Bytes(v.blocks.head_dim) * kFloat * 7 / 2 : 0;
   Moment worst = worst_half(activations(m, v.blocks, rows), vision_scores(m, image, settings),
                             workspace(m, v.blocks, rows, m.packed_vision));
-  const Moment embed{.activations = pixels + 4 * width,
+  // The rows of the table that are weighed, weighed, and their sum.
+  const Bytes table =
+      v.table_taps > 0 ? Bytes(rows) * Bytes(v.blocks.hidden) * Bytes(2 * v.table_taps + 1) * kFloat : 0;
+  const Moment embed{.activations = pixels + 4 * width + table,
                      .workspace = product_workspace(m, rows, std::max(1, v.patch_values))};
   // The language model may see fewer rows than the projector makes, or others added to them.
   const std::int64_t projected = std::max(image.rows, image.tiles * image.patches / v.merge);
@@ -162,7 +165,9 @@ Demand MemoryPlan::device_demand() const {
 
 std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, int step) {
   const std::int64_t capacity = (tokens + step - 1) / step * step;
-  return Bytes(m.text.layers) * 2 * Bytes(m.text.key_width()) * Bytes(capacity) * Bytes(m.element_bytes);
+  const int attending = m.text.layers - m.text.recurrent_layers;
+  return Bytes(attending) * 2 * Bytes(m.text.key_width()) * Bytes(capacity) * Bytes(m.element_bytes) +
+         Bytes(m.text.recurrent_layers) * m.text.recurrent_bytes;
 }
 
 MemoryPlan plan_request(const ModelShape& model, const Work& work, const Settings& settings) {

@@ -80,7 +80,7 @@ MemoryPlan plan_request(const ModelShape& model, const Work& work, const Setting
 /// Loading the weights.
 Phase plan_load(const ModelShape& model);
 
-/// Key-value caches of all layers for so many tokens, rounded up to the step.
+/// Caches of all layers: of keys and values for so many tokens, rounded up to the step, and recurrent states.
 std::uint64_t cache_bytes(const ModelShape& model, std::int64_t tokens, int step);
 
 }  // namespace mlx_vision::memory

@@ -11,6 +11,13 @@ struct BlocksShape {
   bool rotation = false;       ///< positions enter as products with tables of cosines and sines
   bool wide_rotation = false;  ///< these products are float32 whatever an element is
 
+  bool head_norm = false;    ///< queries and keys are normed by head
+  int chosen = 0;            ///< experts of each token, mlp_hidden wide; 0 = no mixture
+  int shared_hidden = 0;     ///< of the expert that every token takes besides
+  int recurrent_layers = 0;  ///< of `layers`, those with a recurrence in place of attention and its cache
+  std::int64_t recurrent_values = 0;  ///< float32 values that such a layer holds for each row of a prompt
+  std::uint64_t recurrent_bytes = 0;  ///< of the state that it carries from token to token
+
   std::int64_t query_width() const { return std::int64_t(heads) * head_dim; }
   std::int64_t key_width() const { return std::int64_t(kv_heads) * head_dim; }
 };
@@ -19,6 +26,7 @@ struct BlocksShape {
 struct VisionShape {
   BlocksShape blocks;
   int patch_values = 0;    ///< values of one patch, as the first product takes them
+  int table_taps = 0;      ///< rows of a position table that are weighed for each patch
   int class_rows = 0;      ///< rows that are added to each tile's patches
   int window = 0;          ///< patches that see each other in blocks with windows; 0 = no block has any
   bool whole = true;       ///< there are blocks in which all patches see each other

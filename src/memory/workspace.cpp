@@ -8,36 +8,56 @@ namespace {
 using Bytes = std::uint64_t;
 
 constexpr std::int64_t kManyRows = 8;  // kernels/few_rows.h: fewer rows take the packed product
+constexpr std::int64_t kChunk = 32;    // nn/recurrence.h: prompts are padded to whole chunks
 constexpr Bytes kBytesPerScore = 8;    // nn/attention.cpp: what the split is reckoned with
 
 // kernels/many_rows.h and kernels/attend.h
 constexpr std::int64_t kTileRows = 12, kBlockFloats = 4 << 20, kPanelFloats = 256 * 256;
 constexpr std::int64_t kQueryRows = 192 + kTileRows, kKeyTile = 128, kValueColumns = 32;
 
+// Of a mixture's half, in values of a row: the block's input, the half's, the norm's two, the sums. For each
+// chosen expert: the input sorted, the hidden arrays, the result sorted, put back, weighed.
+std::int64_t mixture_values(const BlocksShape& b, std::int64_t hidden_arrays) {
+  return 7 * std::int64_t(b.hidden) + b.chosen * (4 * std::int64_t(b.hidden) + b.mlp_hidden * hidden_arrays) +
+         b.shared_hidden * hidden_arrays;
+}
+
+// Of a layer with a recurrence in place of attention.
+Bytes recurrence_bytes(const BlocksShape& b, std::int64_t rows, Bytes unit) {
+  if (b.recurrent_layers == 0) return 0;
+  const std::int64_t whole_chunks = (rows + kChunk - 1) / kChunk * kChunk;
+  return unit * Bytes(4 * b.hidden) + Bytes(whole_chunks) * Bytes(b.recurrent_values) * kFloat;
+}
+
 HalfBlock by_kernels(const BlocksShape& b, std::int64_t rows) {
   const std::int64_t d = b.hidden, q = b.query_width(), k = b.key_width(), m = b.mlp_hidden;
   // The input, the norm, the output map and its sum with the input. Queries, keys and values, the first two
-  // rotated, the attention's result.
-  const std::int64_t attention = 4 * d + 2 * q + 2 * k + (b.rotation ? q + k : 0);
-  // The activation writes over its input.
-  const std::int64_t mlp = 4 * d + m * (b.gated ? 2 : 1);
+  // normed and rotated, the attention's result.
+  const std::int64_t attention = 4 * d + 2 * q + 2 * k + (b.rotation ? q + k : 0) + (b.head_norm ? q + k : 0);
+  // The activation writes over its input, but for experts.
+  const std::int64_t mlp = b.chosen > 0 ? mixture_values(b, b.activation_arrays + (b.gated ? 1 : 0))
+                                        : 4 * d + m * (b.gated ? 2 : 1);
   const Bytes unit = Bytes(rows) * kFloat;
-  return {.attention = unit * Bytes(attention), .mlp = unit * Bytes(mlp)};
+  return {.attention = std::max(unit * Bytes(attention), recurrence_bytes(b, rows, unit)),
+          .mlp = unit * Bytes(mlp)};
 }
 
 HalfBlock by_operations(const BlocksShape& b, std::int64_t rows, int element_bytes) {
   const std::int64_t d = b.hidden, q = b.query_width(), k = b.key_width(), m = b.mlp_hidden;
   // The input, the norm's square and result, the output map. Queries, their dense copy, the attention's
   // result and its copy with heads merged. Keys and values, and their dense copies.
-  const std::int64_t plain = 4 * d + 4 * q + 2 * k + (b.kv_heads == b.heads ? 2 * k : 0);
+  const std::int64_t plain =
+      4 * d + 4 * q + 2 * k + (b.kv_heads == b.heads ? 2 * k : 0) + (b.head_norm ? q + k : 0);
   // Wide ones take copies of queries and keys as float32.
   const bool widened = b.wide_rotation && element_bytes < int(kFloat);
   const std::int64_t rotated = b.rotation ? (widened ? 5 : 3) * (q + k) / 2 : 0;
+  const std::int64_t hidden_arrays = b.activation_arrays + (b.gated ? 1 : 0);
   // The block's input, the half's, the norm's two, the second map's result.
-  const std::int64_t mlp = 5 * d + m * (b.activation_arrays + (b.gated ? 1 : 0));
+  const std::int64_t mlp = b.chosen > 0 ? mixture_values(b, hidden_arrays) : 5 * d + m * hidden_arrays;
   const Bytes unit = Bytes(rows) * Bytes(element_bytes);
   const Bytes rotated_unit = b.wide_rotation ? Bytes(rows) * kFloat : unit;
-  return {.attention = unit * Bytes(plain) + rotated_unit * Bytes(rotated), .mlp = unit * Bytes(mlp)};
+  const Bytes attention = unit * Bytes(plain) + rotated_unit * Bytes(rotated);
+  return {.attention = std::max(attention, recurrence_bytes(b, rows, unit)), .mlp = unit * Bytes(mlp)};
 }
 
 }  // namespace
@@ -66,7 +86,9 @@ HalfBlock workspace(const ModelShape& model, const BlocksShape& b, std::int64_t 
   if (packed && rows >= kManyRows) {
     // Every map of the half: its codes taken apart, and its values.
     const std::int64_t attention = 2 * b.hidden * (2 * b.query_width() + 2 * b.key_width());
-    const std::int64_t mlp = 2 * std::int64_t(b.hidden) * b.mlp_hidden * (b.gated ? 3 : 2);
+    // Experts are multiplied as they are packed, but for the shared one.
+    const std::int64_t width = b.chosen > 0 ? b.shared_hidden : b.mlp_hidden;
+    const std::int64_t mlp = 2 * std::int64_t(b.hidden) * width * (b.gated ? 3 : 2);
     const Bytes element = Bytes(model.element_bytes);
     out = {.attention = Bytes(attention) * element, .mlp = Bytes(mlp) * element};
   }

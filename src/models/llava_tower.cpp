@@ -7,6 +7,18 @@
 namespace mlx_vision::models {
 namespace mx = mlx::core;
 
+std::vector<int> feature_layers(const core::ConfigReader& c, int layers, int fallback) {
+  const auto out = c.is_array("vision_feature_layer")
+                       ? c.get<std::vector<int>>("vision_feature_layer")
+                       : std::vector{c.get_or("vision_feature_layer", fallback)};
+  for (const int layer : out)
+    if (layer > layers || layer < -layers - 1)
+      c.fail("vision_feature_layer",
+             "the tower has " + std::to_string(layers) + " layers, got " + std::to_string(layer));
+  if (out.empty()) c.fail("vision_feature_layer", "expected at least one layer");
+  return out;
+}
+
 LlavaConfig parse_llava(const core::ConfigReader& c, const nn::Weights& w, const LlavaDefaults& defaults) {
   LlavaConfig out{
       .vision = backbones::image_tower(c.child("vision_config")),
@@ -17,15 +29,7 @@ LlavaConfig parse_llava(const core::ConfigReader& c, const nn::Weights& w, const
       .projector_bias = c.get_or("multimodal_projector_bias", true),
       .projector_activation = nn::activation_or(c, "projector_hidden_act", "gelu")};
   out.text.tied_head = backbones::tied_head(c, c.child("text_config"), w["language_model"]["lm_head"]);
-  if (c.is_array("vision_feature_layer"))
-    out.feature_layers = c.get<std::vector<int>>("vision_feature_layer");
-  else
-    out.feature_layers = {c.get_or("vision_feature_layer", defaults.feature_layer)};
-  for (const int layer : out.feature_layers)
-    if (layer > out.vision.layers || layer < -out.vision.layers - 1)
-      c.fail("vision_feature_layer",
-             "the tower has " + std::to_string(out.vision.layers) + " layers, got " + std::to_string(layer));
-  if (out.feature_layers.empty()) c.fail("vision_feature_layer", "expected at least one layer");
+  out.feature_layers = feature_layers(c, out.vision.layers, defaults.feature_layer);
   const auto strategy = c.get_or<std::string>("vision_feature_select_strategy", defaults.select_strategy);
   if (strategy != "default" && strategy != "full")
     c.fail("vision_feature_select_strategy", "expected default or full, got " + strategy);

@@ -24,6 +24,9 @@ struct LlavaDefaults {
   const char* select_strategy = "default";
 };
 
+/// vision_feature_layer, one or several, of a tower with so many layers. @throws ConfigError
+std::vector<int> feature_layers(const core::ConfigReader& config, int layers, int fallback);
+
 /// @throws ConfigError
 LlavaConfig parse_llava(const core::ConfigReader& config, const nn::Weights& weights,
                         const LlavaDefaults& defaults = {});

@@ -78,9 +78,13 @@ extern const Family kIdefics3;
 extern const Family kLlava;
 extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;
+extern const Family kMistral3;
+extern const Family kPixtral;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;
 extern const Family kQwen3Vl;
+extern const Family kQwen3_5;
+extern const Family kQwen3_5Moe;
 extern const Family kQwen3VlMoe;
 
 /// By model_type or alias, in any case; null if it is not known.

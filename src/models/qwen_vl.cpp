@@ -121,4 +121,28 @@ std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, nn::D
                                   c.get_or("image_token_id", 151655), w);
 }
 
+weights::NameMap qwen3_5_names(const core::ConfigReader& config) {
+  auto names = qwen_vl_names(config);
+  names.ignored_prefixes = {"mtp."};
+  return names;
+}
+
+std::unique_ptr<Model> build_qwen3_5(const core::ConfigReader& c, const nn::Weights& w, bool mixture) {
+  auto vision = backbones::qwen3_vit(c.child("vision_config"));
+  if (!c.child("vision_config").has("deepstack_visual_indexes")) vision.taps.clear();
+  if (!vision.taps.empty())
+    c.child("vision_config").fail("deepstack_visual_indexes", "expected none in this family");
+  auto text = backbones::qwen3_5_text(c.child("text_config"), mixture);
+  // The originals hold these norms' weights less one, mlx-vlm's conversions whole; a kernel's layout tells
+  // the two apart.
+  const auto& d = *text.delta_net;
+  const auto first = std::find(text.linear.begin(), text.linear.end(), true);
+  const auto layer = w["language_model"]["model"]["layers"][int(first - text.linear.begin())];
+  const mx::Shape kernel{2 * d.key_heads * d.key_dim + d.value_heads * d.value_dim, d.kernel, 1};
+  if (first != text.linear.end() &&
+      layer["linear_attn"]["conv1d"].layout_of("weight", kernel) == weights::Layout::torch)
+    text.norm_offset = 1;
+  return build_qwen_vl(vision, text, c, w);
+}
+
 }  // namespace mlx_vision::models

@@ -52,4 +52,11 @@ core::ConfigReader qwen_vl_text_config(const core::ConfigReader& config);
 std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, nn::DecoderSpec text,
                                      const core::ConfigReader& config, const nn::Weights& w);
 
+/// As qwen_vl_names, without the heads for multi-token prediction.
+weights::NameMap qwen3_5_names(const core::ConfigReader& config);
+
+/// Qwen3.5, with or without a mixture of experts. @throws ConfigError
+std::unique_ptr<Model> build_qwen3_5(const core::ConfigReader& config, const nn::Weights& weights,
+                                     bool mixture);
+
 }  // namespace mlx_vision::models

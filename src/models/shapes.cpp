@@ -10,18 +10,43 @@ namespace {
 // Arrays that nn::activate holds at once, its argument among them.
 int arrays_of(nn::Activation kind) { return kind == nn::Activation::gelu_tanh ? 3 : 2; }
 
+// Queries, keys and values before and behind the convolution, which adds up its taps; by value head, queries,
+// keys and values and what the rule makes of them in chunks.
+void add_recurrence(memory::BlocksShape& out, const nn::DecoderSpec& s) {
+  const auto& d = *s.delta_net;
+  const std::int64_t mixed =
+      2 * std::int64_t(d.key_heads) * d.key_dim + std::int64_t(d.value_heads) * d.value_dim;
+  out.recurrent_layers = int(std::count(s.linear.begin(), s.linear.end(), true));
+  out.recurrent_values =
+      4 * mixed + d.value_heads * (11 * std::int64_t(d.key_dim) + 7 * d.value_dim + 7 * nn::kDeltaChunk);
+  out.recurrent_bytes = sizeof(float) * (std::uint64_t(d.value_heads) * d.key_dim * d.value_dim +
+                                         std::uint64_t(d.kernel - 1) * std::uint64_t(mixed));
+}
+
+void add_mixture(memory::BlocksShape& out, const nn::MixtureSpec& m) {
+  // A block without experts has one MLP: the wider of both counts.
+  if (out.mlp_hidden > std::int64_t(m.chosen) * m.hidden) return;
+  out.mlp_hidden = m.hidden;
+  out.chosen = m.chosen;
+  out.shared_hidden = m.shared_hidden;
+}
+
 }  // namespace
 
 memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
-  return {.layers = s.layers,
-          .hidden = s.hidden,
-          .heads = s.heads,
-          .kv_heads = s.kv_heads,
-          .head_dim = s.head_dim,
-          .mlp_hidden = s.mlp_hidden,
-          .gated = true,
-          .activation_arrays = arrays_of(s.activation),
-          .rotation = true};
+  memory::BlocksShape out{.layers = s.layers,
+                          .hidden = s.hidden,
+                          .heads = s.heads,
+                          .kv_heads = s.kv_heads,
+                          .head_dim = s.head_dim,
+                          .mlp_hidden = s.mlp_hidden,
+                          .gated = true,
+                          .activation_arrays = arrays_of(s.activation),
+                          .rotation = true,
+                          .head_norm = s.head_norm};
+  if (s.delta_net) add_recurrence(out, s);
+  if (s.mixture) add_mixture(out, *s.mixture);
+  return out;
 }
 
 memory::VisionShape vision_shape(const nn::VitSpec& s) {
@@ -52,11 +77,26 @@ memory::VisionShape vision_shape(const backbones::QwenVitSpec& s) {
                      .rotation = true,
                      .wide_rotation = true},
           .patch_values = s.channels * s.temporal_patch * s.patch * s.patch,
+          .table_taps = s.table_side > 0 ? 4 : 0,
           .window = side * side,
           .whole = s.window == 0 || (!s.full_blocks.empty() && *s.full_blocks.begin() < s.layers),
           .merge = s.merge * s.merge,
           .merged_hidden = s.hidden * s.merge * s.merge,
           .depth = int(s.taps.size())};
+}
+
+memory::VisionShape vision_shape(const backbones::PixtralVitSpec& s) {
+  return {.blocks = {.layers = s.layers,
+                     .hidden = s.hidden,
+                     .heads = s.heads,
+                     .kv_heads = s.heads,
+                     .head_dim = s.hidden / s.heads,
+                     .mlp_hidden = s.mlp_hidden,
+                     .gated = true,
+                     .activation_arrays = arrays_of(s.activation),
+                     .rotation = true},
+          .patch_values = s.channels * s.patch * s.patch,
+          .merged_hidden = s.hidden};
 }
 
 memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size) {

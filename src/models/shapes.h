@@ -1,4 +1,5 @@
 #pragma once
+#include "backbones/pixtral_vit.h"
 #include "backbones/qwen_vit.h"
 #include "memory/shape.h"
 #include "nn/decoder.h"
@@ -13,6 +14,7 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& spec);
 /// What stands between the tower and the language model is left for the family to fill in.
 memory::VisionShape vision_shape(const nn::VitSpec& spec);
 memory::VisionShape vision_shape(const backbones::QwenVitSpec& spec);
+memory::VisionShape vision_shape(const backbones::PixtralVitSpec& spec);
 
 /// A picture as the encoder of that shape will take it.
 memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size);

@@ -11,12 +11,18 @@ SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
           .qkv_bias = s.qkv_bias,
           .output_bias = s.output_bias,
           .head_norm = s.head_norm,
+          .output_gate = s.output_gate,
           .norm_eps = s.norm_eps,
           .norm_offset = s.norm_offset,
           .scale = s.attention_scale,
           .softcap = s.score_softcap,
           .growth = s.growth,
           .window = s.has_window(layer) ? s.window : 0};
+}
+
+std::variant<SelfAttention, GatedDeltaNet> make_mixer(const Weights& block, const DecoderSpec& s, int layer) {
+  if (s.has_delta_net(layer)) return GatedDeltaNet(block["linear_attn"], *s.delta_net);
+  return SelfAttention(block["self_attn"], attention_spec(s, layer));
 }
 
 std::variant<GatedMlp, Mixture> make_mlp(const Weights& w, const DecoderSpec& s, int layer) {
@@ -31,17 +37,28 @@ Decoder::Block::Block(const Weights& w, const DecoderSpec& s, int layer)
       attention_norm(w["input_layernorm"], s.hidden, s.norm_eps, s.norm_offset),
       mlp_norm(w[s.sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm"], s.hidden, s.norm_eps,
                s.norm_offset),
-      attention(w["self_attn"], attention_spec(s, layer)),
+      mixer(make_mixer(w, s, layer)),
       mlp(make_mlp(w["mlp"], s, layer)) {
   if (!s.sandwich) return;
   attention_post_norm.emplace(w["post_attention_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
   mlp_post_norm.emplace(w["post_feedforward_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
 }
 
+LayerCache Decoder::Block::new_cache() const {
+  return std::visit([](const auto& m) { return m.new_cache(); }, mixer);
+}
+
+mx::array Decoder::Block::mix(const mx::array& x, const Rope& rope, const StepPositions& positions,
+                              std::span<LayerCache* const> caches) const {
+  if (const auto* attention = std::get_if<SelfAttention>(&mixer))
+    return (*attention)(x, rope, positions, caches);
+  return std::get<GatedDeltaNet>(mixer)(x, caches);
+}
+
 mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                                      std::span<LayerCache* const> caches) const {
-  const auto attended = attention(attention_norm(x), rope, positions, caches);
-  const auto h = x + (attention_post_norm ? (*attention_post_norm)(attended) : attended);
+  const auto mixed = mix(attention_norm(x), rope, positions, caches);
+  const auto h = x + (attention_post_norm ? (*attention_post_norm)(mixed) : mixed);
   settle(h);
   const auto y = std::visit([&](const auto& m) { return m(mlp_norm(h)); }, mlp);
   return h + (mlp_post_norm ? (*mlp_post_norm)(y) : y);
@@ -62,7 +79,7 @@ Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
 
 DecoderCache Decoder::new_cache() const {
   DecoderCache out;
-  for (const auto& block : blocks_) out.push_back(block.attention.new_cache());
+  for (const auto& block : blocks_) out.push_back(block.new_cache());
   return out;
 }
 
@@ -84,7 +101,7 @@ mx::array Decoder::operator()(mx::array h, const StepPositions& positions,
 }
 
 mx::array Decoder::logits(const mx::array& h) const {
-  const auto y = head_(h);
+  auto y = head_(h);
   if (spec_.logit_softcap == 0) return y;
   const auto cap = scalar(spec_.logit_softcap, y);
   return cap * mx::tanh(y / cap);

@@ -8,6 +8,7 @@
 #include "nn/kv_cache.h"
 #include "nn/layers.h"
 #include "nn/mixture.h"
+#include "nn/recurrence.h"
 #include "nn/rope.h"
 #include "nn/self_attention.h"
 
@@ -22,20 +23,24 @@ struct DecoderSpec {
   bool output_bias = false;  ///< of o_proj
   bool mlp_bias = false;
   bool tied_head = false;
-  bool head_norm = false;  ///< RMSNorm of each head's queries and keys
-  bool sandwich = false;   ///< a norm behind attention and MLP, too (Gemma 2 and 3)
+  bool head_norm = false;    ///< RMSNorm of each head's queries and keys
+  bool output_gate = false;  ///< a gate for each head's output beside its query
+  bool sandwich = false;     ///< a norm behind attention and MLP, too (Gemma 2 and 3)
   Activation activation = Activation::silu;
   float embed_scale = 1;
   float attention_scale = 0;                   ///< 0 = 1 / sqrt(head_dim)
   float score_softcap = 0, logit_softcap = 0;  ///< 0 = none
   std::optional<QueryGrowth> growth = {};
   RopeSpec rope;
-  int window = 0;                            ///< of the layers in `windowed`
-  std::vector<bool> windowed = {};           ///< by layer; empty = none
-  std::optional<RopeSpec> window_rope = {};  ///< of the layers in `windowed`; absent = `rope`
-  std::optional<MixtureSpec> mixture = {};   ///< in place of the MLP, but in `dense` layers
-  std::vector<bool> dense = {};              ///< by layer; empty = none
+  int window = 0;                              ///< of the layers in `windowed`
+  std::vector<bool> windowed = {};             ///< by layer; empty = none
+  std::optional<RopeSpec> window_rope = {};    ///< of the layers in `windowed`; absent = `rope`
+  std::optional<DeltaNetSpec> delta_net = {};  ///< in place of attention, in `linear` layers
+  std::vector<bool> linear = {};               ///< by layer; empty = none
+  std::optional<MixtureSpec> mixture = {};     ///< in place of the MLP, but in `dense` layers
+  std::vector<bool> dense = {};                ///< by layer; empty = none
 
+  bool has_delta_net(int layer) const { return delta_net && linear[std::size_t(layer)]; }
   bool has_window(int layer) const { return !windowed.empty() && windowed[std::size_t(layer)]; }
   bool has_mixture(int layer) const { return mixture && (dense.empty() || !dense[std::size_t(layer)]); }
 };
@@ -71,10 +76,13 @@ class Decoder {
     Block(const Weights& w, const DecoderSpec& s, int layer);
     mx::array operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                          std::span<LayerCache* const> caches) const;
+    mx::array mix(const mx::array& x, const Rope& rope, const StepPositions& positions,
+                  std::span<LayerCache* const> caches) const;
+    LayerCache new_cache() const;
     bool windowed;
     RmsNorm attention_norm, mlp_norm;
     std::optional<RmsNorm> attention_post_norm, mlp_post_norm;
-    SelfAttention attention;
+    std::variant<SelfAttention, GatedDeltaNet> mixer;
     std::variant<GatedMlp, Mixture> mlp;
   };
   DecoderSpec spec_;

@@ -6,6 +6,9 @@ namespace {
 // Fewer products than this are not worth the sorting (mlx-lm's switch layers).
 constexpr std::size_t kSortFrom = 64;
 
+// MLX 0.32.4 on CUDA gives wrong sums for dense products that are said to be sorted.
+bool trusts_sorted() { return mx::default_device() == mx::Device::cpu || mx::metal::is_available(); }
+
 }  // namespace
 
 ExpertLinear::ExpertLinear(const Weights& w, int experts, int in, int out) : weight_(mx::array(0.0f)) {
@@ -20,7 +23,8 @@ ExpertLinear::ExpertLinear(const Weights& w, int experts, int in, int out) : wei
 }
 
 mx::array ExpertLinear::operator()(const mx::array& x, const mx::array& experts, bool sorted) const {
-  if (!scales_) return mx::gather_mm(x, mx::swapaxes(weight_, -1, -2), std::nullopt, experts, sorted);
+  if (!scales_)
+    return mx::gather_mm(x, mx::swapaxes(weight_, -1, -2), std::nullopt, experts, sorted && trusts_sorted());
   return mx::gather_qmm(x, weight_, *scales_, biases_, std::nullopt, experts, /*transpose=*/true,
                         quant_.group_size, quant_.bits, quant_.mode, std::nullopt, sorted);
 }
@@ -35,6 +39,15 @@ Mixture::Experts Mixture::load(const Weights& w, const MixtureSpec& s) {
     const auto both = mx::split(as_out_in("gate_up_proj", s.width, 2 * s.hidden), 2, 1);
     return {ExpertLinear(both[0]), ExpertLinear(both[1]),
             ExpertLinear(as_out_in("down_proj", s.hidden, s.width))};
+  }
+  if (const auto e = w["experts"]; e[0]["gate_proj"].has("weight")) {
+    const auto stacked = [&](std::string_view name, int in, int out) {
+      std::vector<mx::array> each;
+      for (int i = 0; i < s.experts; ++i) each.push_back(e[i][name].require("weight", {out, in}));
+      return ExpertLinear(mx::stack(each));
+    };
+    return {stacked("gate_proj", s.width, s.hidden), stacked("up_proj", s.width, s.hidden),
+            stacked("down_proj", s.hidden, s.width)};
   }
   const auto m = w["switch_mlp"];
   return {ExpertLinear(m["gate_proj"], s.experts, s.width, s.hidden),

@@ -30,8 +30,8 @@ struct MixtureSpec {
 };
 
 /// Mixture of gated experts: softmax over all, the best `chosen` of them, their weighted sum (Qwen3-MoE,
-/// arXiv 2505.09388). Names: gate, and switch_mlp.{gate,up,down}_proj as converted or experts.gate_up_proj,
-/// experts.down_proj as in the original; shared_expert, shared_expert_gate.
+/// arXiv 2505.09388). Names: gate, and switch_mlp.{gate,up,down}_proj as converted or, as in the originals,
+/// experts.gate_up_proj and experts.down_proj, or experts.0.gate_proj…; shared_expert, shared_expert_gate.
 class Mixture {
  public:
   Mixture(const Weights& w, const MixtureSpec& spec);

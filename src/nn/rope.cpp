@@ -93,13 +93,13 @@ std::vector<int> axes_of(const RopeSpec& spec) {
 
 }  // namespace
 
-RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta) {
+RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta, float default_part) {
   RopeSpec spec{.head_dim = head_dim};
   const bool modern = text.is_object("rope_parameters");
   const auto r = text.child_or_empty(modern ? "rope_parameters" : "rope_scaling");
   spec.theta = r.get_or("rope_theta", text.get_or("rope_theta", default_theta));
   if (!(spec.theta > 0)) text.fail("rope_theta", "expected a positive number");
-  const float part = r.get_or("partial_rotary_factor", text.get_or("partial_rotary_factor", 1.0f));
+  const float part = r.get_or("partial_rotary_factor", text.get_or("partial_rotary_factor", default_part));
   spec.rotated = int(float(head_dim) * part);
   if (spec.rotated < 2 || spec.rotated > head_dim || spec.rotated % 2 != 0)
     text.fail("partial_rotary_factor", "expected an even part of head_dim " + std::to_string(head_dim) +

@@ -36,9 +36,10 @@ struct RopeSpec {
   int dims() const { return rotated > 0 ? rotated : head_dim; }
 };
 
-/// Reads rope_theta, rope_scaling and transformers 5's rope_parameters of a text configuration.
-/// @throws ConfigError for a type that is not supported
-RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta);
+/// Reads rope_theta, partial_rotary_factor, rope_scaling and transformers 5's rope_parameters of a text
+/// configuration. @throws ConfigError for a type that is not supported
+RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta,
+                    float default_part = 1);
 
 class Rope {
  public:

@@ -22,6 +22,13 @@
 namespace mlx_vision::processing {
 namespace {
 
+// Pixtral's original goes by LLaVA's name.
+std::unique_ptr<ImageProcessor> make_llava_images(const ProcessorFiles& files, const ImageLimits& limits) {
+  const bool pixtral =
+      files.config.child_or_empty("vision_config").get_or<std::string>("model_type", "") == "pixtral";
+  return pixtral ? make_whole_patches(files, limits) : make_fixed_square(files, limits);
+}
+
 constexpr FamilyImages kFamilies[] = {
     {"aya_vision", "GotOcr2ImageProcessor", make_aya_vision_grid},
     {"bunny-llama", "mlx-vlm llava_bunny", make_bunny_square},
@@ -48,7 +55,7 @@ constexpr FamilyImages kFamilies[] = {
     {"kimi_vl", "mlx-vlm KimiVLImageProcessor", make_moonvit_patches},
     {"lfm2-vl", "mlx-vlm Lfm2VlNumpyImageProcessor", make_lfm2_tiles},
     {"lfm2_vl", "mlx-vlm Lfm2VlNumpyImageProcessor", make_lfm2_tiles},
-    {"llava", "LlavaImageProcessor", make_fixed_square},
+    {"llava", "LlavaImageProcessor", make_llava_images},
     {"llava-qwen2", "mlx-vlm llava_bunny", make_bunny_square},
     {"llava_bunny", "mlx-vlm llava_bunny", make_bunny_square},
     {"llava_next", "LlavaNextImageProcessor", make_llava_next_tiles},

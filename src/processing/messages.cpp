@@ -55,7 +55,7 @@ Json placed_by_rule(const Message& message, PromptRule rule) {
   Json content = Json::array();
   if (rule == PromptRule::text_first) content.push_back(text_part(joined_text(message.parts)));
   for (std::size_t i = 0; i < image_count(message); ++i) content.push_back(image_part());
-  if (rule == PromptRule::image_first) content.push_back(text_part(joined_text(message.parts)));
+  if (rule != PromptRule::text_first) content.push_back(text_part(joined_text(message.parts)));
   return content;
 }
 
@@ -86,6 +86,8 @@ Json tool_content(const Message& message) {
 
 Json content_of(const Message& message, std::size_t index, const Chat& chat, PromptRule rule) {
   if (message.role == "tool") return tool_content(message);
+  if (rule == PromptRule::plain_answers && message.role == "assistant" && image_count(message) == 0)
+    return joined_text(message.parts);
   if (image_count(message) == 0) return Json::array({text_part(joined_text(message.parts))});
   if (message.role != "user")
     throw RequestError("messages[" + std::to_string(index) + "]: images may stand in messages of the user, " +

@@ -89,8 +89,9 @@ ProcessorFiles read_processor_files(const std::filesystem::path& folder);
 
 /// Where a family's message format puts the images of a message that came as one prompt plus images.
 enum class PromptRule {
-  image_first,  ///< content = [images…, text]
-  text_first,   ///< content = [text, images…]
+  image_first,    ///< content = [images…, text]
+  text_first,     ///< content = [text, images…]
+  plain_answers,  ///< as image_first, but an assistant's content is a string, which such templates append to
 };
 
 /// Messages as mlx-vlm hands them to the chat template. Content is a list of parts, {"type":"image"} and

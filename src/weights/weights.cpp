@@ -149,23 +149,35 @@ mx::array WeightStore::require_stored(const std::string& name, const mx::Shape& 
   return tensor ? *tensor : missing(name, shape);
 }
 
+namespace {
+
+// O, spatial…, I → O, I, spatial…
+mx::Shape torch_shape_of(const mx::Shape& shape) {
+  mx::Shape out{shape.front(), shape.back()};
+  out.insert(out.end(), shape.begin() + 1, shape.end() - 1);
+  return out;
+}
+
+}  // namespace
+
+Layout WeightStore::layout_of(const std::string& name, const mx::Shape& shape) const {
+  if (layout_ != Layout::unknown) return layout_;
+  const auto torch_shape = torch_shape_of(shape);
+  if (torch_shape == shape) return Layout::unknown;
+  const auto it = tensors_.find(name);
+  return it != tensors_.end() && it->second.shape() == torch_shape ? Layout::torch : Layout::mlx;
+}
+
 mx::array WeightStore::require_conv(const std::string& name, const mx::Shape& shape) {
-  // O, spatial…, I → O, I, spatial…
-  mx::Shape torch_shape{shape.front(), shape.back()};
-  torch_shape.insert(torch_shape.end(), shape.begin() + 1, shape.end() - 1);
-  auto layout = layout_;
-  if (layout == Layout::unknown) {
-    if (torch_shape == shape)
-      problem("layout   " + name +
-              ": the file does not say whether kernels are OHWI or OIHW and the shape fits both");
-    const auto it = tensors_.find(name);
-    layout = it != tensors_.end() && it->second.shape() == torch_shape ? Layout::torch : Layout::mlx;
-  }
-  if (layout == Layout::mlx) return require(name, shape);
+  const auto layout = layout_of(name, shape);
+  if (layout == Layout::unknown)
+    problem("layout   " + name +
+            ": the file does not say whether kernels are OHWI or OIHW and the shape fits both");
+  if (layout != Layout::torch) return require(name, shape);
   std::vector<int> order{0};
   for (int axis = 2; axis < int(shape.size()); ++axis) order.push_back(axis);
   order.push_back(1);
-  return mx::transpose(require(name, torch_shape), order);
+  return mx::transpose(require(name, torch_shape_of(shape)), order);
 }
 
 void WeightStore::skip(const std::string& prefix) {

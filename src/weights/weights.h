@@ -63,6 +63,9 @@ class WeightStore {
   /// A convolution kernel, returned as O…I whatever the file's layout; `shape` is given as O…I (2 or 3
   /// spatial axes).
   mx::array require_conv(const std::string& name, const mx::Shape& shape);
+  /// How a convolution kernel of that shape (as O…I) is laid out; `unknown` where neither the file nor the
+  /// shape tells.
+  Layout layout_of(const std::string& name, const mx::Shape& shape) const;
   bool has(const std::string& name) const { return tensors_.contains(name); }
   /// How a packed module with `in` inputs is stored: its own entry of the table, else the default. Records a
   /// problem when the table has none or the group size does not divide `in`.
@@ -120,6 +123,9 @@ class Weights {
   }
   mx::array require_conv(std::string_view name, const mx::Shape& shape) const {
     return store_->require_conv(join(name), shape);
+  }
+  Layout layout_of(std::string_view name, const mx::Shape& shape) const {
+    return store_->layout_of(join(name), shape);
   }
   std::optional<mx::array> take(std::string_view name, const mx::Shape& shape) const {
     return store_->take(join(name), shape);

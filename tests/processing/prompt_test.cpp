@@ -135,6 +135,16 @@ TEST_CASE("only the user's messages may hold images; a tool's parts go through")
   CHECK(to_template_messages(plain, PromptRule::image_first)[0]["content"] == " 42 ");
 }
 
+TEST_CASE("where answers are plain, an assistant's content is a string and all else are parts") {
+  const Chat chat{
+      {{"user", {TextPart{"a"}}}, {"assistant", {TextPart{"b"}}}, {"user", {TextPart{"c"}, image_part(2)}}},
+      true};
+  CHECK(to_template_messages(chat, PromptRule::plain_answers)[1]["content"] == "b");
+  CHECK(to_template_messages(chat, PromptRule::image_first)[1]["content"].is_array());
+  CHECK(to_template_messages(chat, PromptRule::plain_answers)[2] ==
+        to_template_messages(chat, PromptRule::image_first)[2]);
+}
+
 TEST_CASE("an empty conversation is refused") { CHECK_THROWS_AS(plain_builder().render({}), RequestError); }
 
 TEST_CASE("images keep their order on several threads, and an error names its image") {
