@@ -22,7 +22,7 @@ ALLOWED = {
     "backbones": "core weights nn mlx",
     "processing": "core media text",
     "models": "core weights nn backbones processing memory mlx",
-    "engine": "core nn models processing text memory mlx",
+    "engine": "core kernels nn models processing text memory mlx",
     "api": "core engine memory",
     "server": "core",
     "cli": "core",

@@ -34,6 +34,12 @@ struct DeviceInfo {
   std::string blas_library;  ///< path of the library that cblas_sgemm resolves to
   std::string blas_kernel;   ///< what the BLAS says of itself, e.g. "Haswell MAX_THREADS=2"
   double sgemm_gflops = 0;   ///< float32 product through MLX on its default device
+  std::string kernels;       ///< instruction set of the kernels that serve the CPU backend, e.g. "AVX2"
+  int threads = 0;           ///< that these share
+  double read_gbps = 0;      ///< of memory, by these threads, in 10^9 bytes a second
+  /// Greatest relative error of products, the BLAS's and the kernels', against double precision; more than
+  /// 1e-5 means that one of them is broken on this processor.
+  double product_error = 0;
 };
 
 MLX_VISION_API DeviceInfo device_info();

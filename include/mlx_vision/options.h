@@ -50,6 +50,7 @@ struct LoadOptions {
   /// Every picture is first fitted into this width and height, then prepared as ever.
   std::optional<std::pair<int, int>> resize_shape;
   int prefill_step_size = 2048;                ///< prompt tokens per prefill chunk
+  int threads = 0;                             ///< of the CPU's kernels; 0 = one for each core
   std::uint64_t attention_bytes = 1ull << 30;  ///< most bytes of scores one attention holds at a time
   /// Most bytes that the process may take: a smaller machine than there is. Absent = what the machine and its
   /// control groups allow.

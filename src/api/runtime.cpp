@@ -17,6 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr int kMaxThreads = 1024;
+
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
@@ -25,6 +27,9 @@ void check(const LoadOptions& options) {
   if (options.prefill_step_size < 1)
     throw RequestError("prefill_step_size: expected 1 or more, got " +
                        std::to_string(options.prefill_step_size));
+  if (options.threads < 0 || options.threads > kMaxThreads)
+    throw RequestError("threads: expected 0 … " + std::to_string(kMaxThreads) + ", got " +
+                       std::to_string(options.threads));
   if (options.attention_bytes == 0) throw RequestError("attention_bytes: expected 1 or more, got 0");
 }
 

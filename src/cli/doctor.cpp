@@ -13,6 +13,7 @@ namespace mlx_vision::cli {
 
 namespace {
 
+constexpr double kGoodProduct = 1e-5;
 constexpr std::size_t kColumn = 16;  // where values begin
 
 void add_line(std::string& text, std::string_view name, std::string_view value) {
@@ -20,6 +21,22 @@ void add_line(std::string& text, std::string_view name, std::string_view value) 
 }
 
 std::string bytes_or_unknown(std::uint64_t bytes) { return bytes > 0 ? bytes_text(bytes) : std::string(); }
+
+std::string kernels_text(const DeviceInfo& info) {
+  std::string text = info.kernels;
+  return text.append(", ")
+      .append(std::to_string(info.threads))
+      .append(info.threads == 1 ? " thread, memory read at " : " threads, memory read at ")
+      .append(std::to_string(long(info.read_gbps + 0.5)))
+      .append(" GB/s");
+}
+
+std::string products_text(const DeviceInfo& info) {
+  char error[32];
+  std::snprintf(error, sizeof(error), "%.1e", info.product_error);
+  std::string text = info.product_error < kGoodProduct ? "correct" : "WRONG on this processor";
+  return text.append(" (relative error ").append(error).append(" against double precision)");
+}
 
 std::string table(const DeviceInfo& info) {
   std::string text, gflops, models;
@@ -36,6 +53,8 @@ std::string table(const DeviceInfo& info) {
   add_line(text, "BLAS", info.blas_library);
   add_line(text, "BLAS kernel", info.blas_kernel);
   add_line(text, "speed", gflops);
+  add_line(text, "kernels", kernels_text(info));
+  add_line(text, "products", products_text(info));
   add_line(text, "models", models);
   return text;
 }

@@ -9,6 +9,12 @@
 
 namespace mlx_vision::cli {
 
+namespace {
+
+constexpr int kMaxThreads = 1024;  // LoadOptions takes no more
+
+}  // namespace
+
 void add_list(CLI::App& app, const std::string& flag, std::vector<std::string>& values,
               const std::string& help) {
   app.add_option(flag, values, help)->take_all()->allow_extra_args(false);
@@ -77,6 +83,9 @@ void add_compute_flags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--prefill-step-size", flags.prefill_step_size, "Prompt tokens processed at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--threads", flags.threads, "Threads of the CPU's kernels; 0 = one for each core")
+      ->check(CLI::Range(0, kMaxThreads))
+      ->capture_default_str();
   app.add_flag("--float32", flags.float32,
                "Compute in float32 whatever the weights are stored in; the CPU always does");
   app.add_option("--memory-limit", flags.memory_limit,
@@ -122,6 +131,7 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
   options.min_pixels = flags.min_pixels;
   options.max_pixels = flags.max_pixels;
   options.prefill_step_size = flags.prefill_step_size;
+  options.threads = flags.threads;
   options.float32 = flags.float32;
   if (!flags.resize_shape.empty())
     options.resize_shape = {flags.resize_shape.front(), flags.resize_shape.back()};

@@ -23,6 +23,7 @@ struct ModelFlags {
   std::string vision_config;  ///< JSON file with rows of the vision configuration table
   std::optional<std::int64_t> min_pixels, max_pixels;
   int prefill_step_size = LoadOptions{}.prefill_step_size;
+  int threads = LoadOptions{}.threads;
   bool float32 = false;
   std::vector<int> resize_shape;  ///< width and height, or one number for both
   std::optional<std::string> memory_limit;
@@ -49,7 +50,7 @@ void add_processor_flags(CLI::App& app, ModelFlags& flags);
 void check_processor_flags(const ModelFlags& flags);
 /// The row that --vision-config gives for --model-type, if it does. @throws ConfigError
 std::optional<VisionConfig> row_from_file(const ModelFlags& flags);
-/// --prefill-step-size, --float32, --memory-limit
+/// --prefill-step-size, --threads, --float32, --memory-limit
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking
 void add_context_flags(CLI::App& app, PromptFlags& flags);

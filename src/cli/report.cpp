@@ -106,7 +106,11 @@ ordered_json to_json(const DeviceInfo& info) {
           {"max_buffer_bytes", info.max_buffer_bytes},
           {"blas_library", info.blas_library},
           {"blas_kernel", info.blas_kernel},
-          {"sgemm_gflops", info.sgemm_gflops}};
+          {"sgemm_gflops", info.sgemm_gflops},
+          {"kernels", info.kernels},
+          {"threads", info.threads},
+          {"read_gbps", info.read_gbps},
+          {"product_error", info.product_error}};
 }
 
 ordered_json to_json(const VisionConfig& row) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/files.h"
+#include "core/thread_pool.h"
 #include "engine/device.h"
 #include "engine/image_preparation.h"
 #include "engine/memory_plan.h"
@@ -106,9 +107,16 @@ struct Opened {
     store.finish();
     shape = model->shape();
     shape.weights = weigh(store);
-    for (const std::string& name : store.taken_names())
-      if (name.ends_with(".scales"))
-        (part_of(name) == std::string_view("language") ? shape.packed_text : shape.packed_vision) = true;
+    if (mx::default_device() == mx::Device::cpu)
+      shape.kernel_threads = options.threads > 0 ? options.threads : core::physical_cores();
+    for (const std::string& name : store.taken_names()) {
+      if (!name.ends_with(".scales")) continue;
+      std::string biases = name;
+      biases.replace(biases.size() - 6, 6, "biases");
+      // The kernels multiply affine packings as they are.
+      if (shape.kernel_threads > 0 && store.tensors().contains(biases)) continue;
+      (part_of(name) == std::string_view("language") ? shape.packed_text : shape.packed_vision) = true;
+    }
   }
 
   static const std::filesystem::path& checked(const std::filesystem::path& folder) {
@@ -292,6 +300,7 @@ memory::ModelShape open_shape(const std::filesystem::path& folder, const LoadOpt
 
 LoadedModel load_model(const std::filesystem::path& folder, const LoadOptions& options) {
   nn::set_attention_budget(options.attention_bytes);
+  if (mx::default_device() == mx::Device::cpu) set_threads(options.threads);
   Opened opened(folder, options);
   require_room_for_weights(opened.shape, memory_capacity(options.memory_limit));
   evaluate(opened.store.taken(), options.progress);

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <limits>
@@ -10,6 +11,9 @@
 #include <string>
 #include <variant>
 
+#include "core/thread_pool.h"
+#include "kernels/linear.h"
+#include "kernels/self_check.h"
 #include "memory/requirements.h"
 #include "memory/system.h"
 #include "mlx/backend/metal/metal.h"
@@ -78,6 +82,26 @@ double measure_sgemm() {
   return best;
 }
 
+// Of products of one shape on each side of every switch: one row, few, a tile and a rest, more than a panel.
+double worst_product_error() {
+  double worst = 0;
+  for (const auto& [rows, out, in] : {std::array{1, 67, 512}, {5, 67, 512}, {70, 300, 576}}) {
+    const auto x = mx::random::normal({rows, in}, mx::float32, 0, 1, mx::random::key(1));
+    const auto w = mx::random::normal({out, in}, mx::float32, 0, 1, mx::random::key(2));
+    const auto packed = mx::quantize(w, 64, 4);
+    const auto unpacked = mx::dequantize(packed[0], packed[1], packed[2], 64, 4);
+    worst = std::max({worst, kernels::product_error(x, w, mx::matmul(x, mx::transpose(w))),
+                      kernels::product_error(x, w, kernels::linear(x, {.data = w})),
+                      kernels::product_error(x, unpacked,
+                                             kernels::linear(x, {.data = packed[0],
+                                                                 .scales = packed[1],
+                                                                 .biases = packed[2],
+                                                                 .group_size = 64,
+                                                                 .bits = 4}))});
+  }
+  return worst;
+}
+
 }  // namespace
 
 DeviceInfo describe_device() {
@@ -90,6 +114,10 @@ DeviceInfo describe_device() {
   out.max_buffer_bytes = property<std::size_t>("max_buffer_length").value_or(0);
   describe_blas(out);
   out.sgemm_gflops = measure_sgemm();
+  out.product_error = worst_product_error();
+  out.kernels = kernels::instruction_set();
+  out.threads = core::ThreadPool::shared().threads();
+  out.read_gbps = kernels::read_bandwidth() * 1e-9;
   return out;
 }
 
@@ -133,6 +161,12 @@ void set_memory_limits(std::uint64_t planned, std::uint64_t capacity) {
   if (!mx::metal::is_available()) return;
   if (const auto recommended = property<std::size_t>("max_recommended_working_set_size"))
     mx::set_wired_limit(std::min<std::size_t>(planned, *recommended));
+}
+
+void set_threads(int threads) {
+  core::ThreadPool::shared().resize(threads);
+  if (void* function = dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))
+    reinterpret_cast<void (*)(int)>(function)(1);
 }
 
 void prepare_device() { setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0); }

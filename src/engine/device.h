@@ -30,4 +30,8 @@ void set_memory_limits(std::uint64_t planned, std::uint64_t capacity);
 /// mantissa) unless the environment says MLX_ENABLE_TF32. Engine thread.
 void prepare_device();
 
+/// How many threads the CPU's kernels share; 0 = one for each physical core. The BLAS beside them keeps to
+/// the thread that calls it, so that the two do not compete. Any thread, before work begins.
+void set_threads(int threads);
+
 }  // namespace mlx_vision::engine

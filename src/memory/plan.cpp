@@ -18,25 +18,26 @@ Bytes feature_bytes(const ModelShape& m, const ImageWork& image) {
 }
 
 // The attention that sees the whole picture, and the one that sees windows.
-Bytes vision_scores(const VisionShape& v, const ImageWork& image, const Settings& settings) {
+Bytes vision_scores(const ModelShape& m, const ImageWork& image, const Settings& settings) {
+  const VisionShape& v = m.vision;
   const std::int64_t rows = image.patches + v.class_rows;
   AttentionShape a{.batch = image.tiles, .heads = v.blocks.heads, .queries = rows, .keys = rows};
-  const Bytes whole = v.whole ? attention_scores(a, settings.attention_bytes) : 0;
+  const Bytes whole = v.whole ? attention_scores(m, a, settings.attention_bytes) : 0;
   if (v.window == 0) return whole;
   a.batch = (image.patches + v.window - 1) / v.window;
   a.queries = a.keys = v.window;
-  return std::max(whole, attention_scores(a, settings.attention_bytes));
+  return std::max(whole, attention_scores(m, a, settings.attention_bytes));
 }
 
 /// The larger of a block's halves, by part.
 struct Moment {
-  Bytes activations = 0, scores = 0, unpacked = 0;
-  Bytes total() const { return activations + scores + unpacked; }
+  Bytes activations = 0, scores = 0, workspace = 0;
+  Bytes total() const { return activations + scores + workspace; }
 };
 
-Moment worst_half(const HalfBlock& activations, Bytes scores, const HalfBlock& unpacked) {
-  const Moment attention{activations.attention, scores, unpacked.attention};
-  const Moment mlp{activations.mlp, 0, unpacked.mlp};
+Moment worst_half(const HalfBlock& activations, Bytes scores, const HalfBlock& workspace) {
+  const Moment attention{activations.attention, scores, workspace.attention};
+  const Moment mlp{activations.mlp, 0, workspace.mlp};
   return attention.total() > mlp.total() ? attention : mlp;
 }
 
@@ -49,19 +50,21 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   const Bytes pixels = Bytes(image.values) * kFloat;
   // Angles, angles twice, cosines, sines.
   const Bytes tables = v.blocks.rotation ? Bytes(rows) * Bytes(v.blocks.head_dim) * kFloat * 7 / 2 : 0;
-  Moment worst =
-      worst_half(activations(v.blocks, rows, m.element_bytes), vision_scores(v, image, settings),
-                 m.packed_vision ? unpacked_weights(v.blocks, rows, m.element_bytes) : HalfBlock{});
+  Moment worst = worst_half(activations(m, v.blocks, rows), vision_scores(m, image, settings),
+                            workspace(m, v.blocks, rows, m.packed_vision));
   // The rows of the table that are weighed, weighed, and their sum.
   const Bytes table =
       v.table_taps > 0 ? Bytes(rows) * Bytes(v.blocks.hidden) * Bytes(2 * v.table_taps + 1) * kFloat : 0;
-  const Moment embed{.activations = pixels + 4 * width + table};
+  const Moment embed{.activations = pixels + 4 * width + table,
+                     .workspace = product_workspace(m, rows, std::max(1, v.patch_values))};
   // The language model may see fewer rows than the projector makes, or others added to them.
-  const Bytes projected = Bytes(std::max(image.rows, image.tiles * image.patches / v.merge));
-  const Moment project{.activations =
-                           projected * e *
-                           (2 * Bytes(v.merge) * Bytes(v.blocks.hidden) + 3 * Bytes(v.merged_hidden) +
-                            Bytes(v.packing_arrays + v.depth) * Bytes(m.text.hidden))};
+  const std::int64_t projected = std::max(image.rows, image.tiles * image.patches / v.merge);
+  const std::int64_t merged = std::int64_t(v.merge) * v.blocks.hidden;
+  const Moment project{
+      .activations = Bytes(projected) * e *
+                     (2 * Bytes(merged) + 3 * Bytes(v.merged_hidden) +
+                      Bytes(v.packing_arrays + v.depth) * Bytes(m.text.hidden)),
+      .workspace = 2 * product_workspace(m, projected, std::max<std::int64_t>(merged, v.merged_hidden))};
   for (const Moment& other : {embed, project})
     if (other.total() > worst.total()) worst = other;
 
@@ -71,7 +74,7 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
   for (std::size_t i = 0; i <= index; ++i) out[Part::features] += feature_bytes(m, work.images[i]);
   out[Part::vision] = kSmall + worst.activations + tables + width * Bytes(v.feature_layers - 1);
   out[Part::scores] = worst.scores;
-  out[Part::workspace] = worst.unpacked;
+  out[Part::workspace] = worst.workspace + threads_scratch(m, v.blocks);
   return out;
 }
 
@@ -79,8 +82,8 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const std::int64_t chunk = std::min<std::int64_t>(settings.prefill_chunk, work.prompt_tokens);
   const AttentionShape a{.heads = m.text.heads, .queries = chunk, .keys = work.prompt_tokens};
   const Moment worst =
-      worst_half(activations(m.text, chunk, m.element_bytes), attention_scores(a, settings.attention_bytes),
-                 m.packed_text ? unpacked_weights(m.text, chunk, m.element_bytes) : HalfBlock{});
+      worst_half(activations(m, m.text, chunk), attention_scores(m, a, settings.attention_bytes),
+                 workspace(m, m.text, chunk, m.packed_text));
   Phase out{.name = "prefill"};
   out[Part::weights] = m.weights.total();
   for (const ImageWork& image : work.images) out[Part::features] += feature_bytes(m, image);
@@ -92,7 +95,7 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
       kSmall + worst.activations +
       Bytes(chunk) * Bytes(m.text.hidden) * Bytes(1 + m.vision.depth) * Bytes(m.element_bytes);
   out[Part::scores] = worst.scores;
-  out[Part::workspace] = worst.unpacked;
+  out[Part::workspace] = worst.workspace + threads_scratch(m, m.text);
   out[Part::logits] = 3 * Bytes(m.vocab) * kFloat;
   return out;
 }
@@ -100,11 +103,12 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
 Phase decode(const ModelShape& m, const Work& work, const Settings& settings) {
   const std::int64_t tokens = work.prompt_tokens + std::max<std::int64_t>(work.max_tokens - 1, 0);
   const Bytes cache = cache_bytes(m, tokens, settings.cache_step);
-  const HalfBlock half = activations(m.text, 1, m.element_bytes);
+  const HalfBlock half = activations(m, m.text, 1), space = workspace(m, m.text, 1, m.packed_text);
   Phase out{.name = "decode"};
   out[Part::weights] = m.weights.total();
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * kGrowingLayers;
   out[Part::prompt] = kSmall + kGrowingLayers * (half.attention + half.mlp);
+  out[Part::workspace] = kGrowingLayers * (space.attention + space.mlp) + threads_scratch(m, m.text);
   out[Part::logits] = 8 * Bytes(m.vocab) * kFloat;
   return out;
 }
@@ -125,9 +129,9 @@ Demand demand_of(const MemoryPlan& plan, Bytes peak, std::initializer_list<Part>
 
 std::string_view name_of(Part part) {
   static constexpr std::array<std::string_view, kParts> kNames = {
-      "weights",          "pixels",          "vision activations", "attention scores",
-      "image features",   "key-value cache", "prompt activations", "logits",
-      "unpacked weights", "pictures"};
+      "weights",        "pixels",          "vision activations", "attention scores",
+      "image features", "key-value cache", "prompt activations", "logits",
+      "workspace",      "pictures"};
   return kNames[std::size_t(part)];
 }
 

@@ -49,8 +49,11 @@ struct ModelShape {
   VisionShape vision;
   BlocksShape text;
   int vocab = 0;
-  int element_bytes = 4;                            ///< of activations and caches
-  bool packed_text = false, packed_vision = false;  ///< quantised weights
+  int element_bytes = 4;  ///< of activations and caches
+  bool packed_text = false,
+       packed_vision = false;  ///< weights that are unpacked before products of many rows
+  /// Threads of the CPU's kernels (src/kernels) where these serve products and attention; 0 = MLX does.
+  int kernel_threads = 0;
   WeightBytes weights;
 };
 

@@ -18,17 +18,27 @@ struct HalfBlock {
   std::uint64_t attention = 0, mlp = 0;
 };
 
-/// Activations of `rows` rows; scores and unpacked weights come on top.
-HalfBlock activations(const BlocksShape& blocks, std::int64_t rows, int element_bytes);
+/// Activations of `rows` rows; scores and workspace come on top.
+HalfBlock activations(const ModelShape& model, const BlocksShape& blocks, std::int64_t rows);
 
-/// Weights that are unpacked for products with `rows` rows, where the maps of a block are packed.
-HalfBlock unpacked_weights(const BlocksShape& blocks, std::int64_t rows, int element_bytes);
+/// What the products of `rows` rows hold besides: weights that are unpacked (`packed`: those of these blocks
+/// are), and the rows as the CPU's kernels take them.
+HalfBlock workspace(const ModelShape& model, const BlocksShape& blocks, std::int64_t rows, bool packed);
+
+/// What one product of `rows` rows of `in` numbers holds where the CPU's kernels serve, at the most:
+/// kernels::linear_workspace(). Else 0.
+std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std::int64_t in);
+
+/// What the kernels' threads hold for good, outside MLX's allocator: kernels::attend_scratch() and
+/// kernels::kPanelFloats for each.
+std::uint64_t threads_scratch(const ModelShape& model, const BlocksShape& blocks);
 
 struct AttentionShape {
   std::int64_t batch = 1, heads = 0, queries = 0, keys = 0;
 };
-/// Scores of one attention whose queries are split at the budget.
-std::uint64_t attention_scores(const AttentionShape& a, std::uint64_t budget);
+/// Scores of one attention whose queries are split at the budget. None where the CPU's kernels serve: their
+/// tiles are part of threads_scratch().
+std::uint64_t attention_scores(const ModelShape& model, const AttentionShape& a, std::uint64_t budget);
 
 /// Layers whose caches exist twice while they grow.
 constexpr int kGrowingLayers = 3;

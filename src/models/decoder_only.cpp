@@ -119,14 +119,15 @@ std::vector<nn::MutualRows> runs_of(std::span<const std::int32_t> ids, int token
   return out;
 }
 
-nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int, mx::Dtype) const {
-  return decoder_.rope().table_from_offsets(std::vector<int>{begin});
+nn::Rope::Table DecoderOnlyVlm::prompt_positions(const DecoderSequence&, int begin, int count,
+                                                 mx::Dtype dtype) const {
+  return decoder_.rope().table_from_offsets(std::vector<int>{begin}, count, dtype);
 }
 
-nn::Rope::Table DecoderOnlyVlm::next_positions(std::span<Sequence* const> sequences, mx::Dtype) const {
+nn::Rope::Table DecoderOnlyVlm::next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const {
   std::vector<int> begin;
   for (const auto* s : sequences) begin.push_back(s->processed);
-  return decoder_.rope().table_from_offsets(begin);
+  return decoder_.rope().table_from_offsets(begin, 1, dtype);
 }
 
 std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) const {

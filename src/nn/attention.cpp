@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/attention.h"
 #include "nn/layers.h"
 
 namespace mlx_vision::nn {
@@ -64,6 +65,8 @@ void set_attention_budget(std::uint64_t bytes) { budget = bytes; }
 std::uint64_t attention_budget() { return budget; }
 
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale, Mask mask) {
+  if (kernels::has_attention(q, k))
+    return kernels::attention(q, k, v, {.scale = scale, .causal = mask == Mask::causal});
   const int length = q.shape(2), keys = k.shape(2), d = q.shape(3);
   const std::uint64_t row_bytes = std::uint64_t(q.shape(0)) * q.shape(1) * keys * kBytesPerScore;
   if (row_bytes * length <= budget) return fused(q, k, v, scale, mask);
@@ -100,6 +103,13 @@ VisibleKeys visible_keys(int begin, int count, int window, std::span<const Mutua
 
 mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
                     const VisibleKeys& visible, float softcap) {
+  if (kernels::has_attention(q, k)) {
+    kernels::AttentionSpec spec{
+        .scale = scale, .softcap = softcap, .first = visible.first, .last = visible.last};
+    for (int& key : spec.first) key -= visible.key_begin;
+    for (int& key : spec.last) key -= visible.key_begin;
+    return kernels::attention(q, k, v, std::move(spec));
+  }
   const int length = q.shape(2), key_begin = visible.key_begin, key_end = key_begin + k.shape(2);
   const std::uint64_t key_bytes = std::uint64_t(q.shape(0)) * q.shape(1) * kBytesPerScore;
   std::vector<mx::array> parts;
@@ -130,6 +140,8 @@ mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, 
 
 mx::array block_attention(const mx::array& q, const mx::array& k, const mx::array& v, float scale,
                           std::span<const int> ends) {
+  if (kernels::has_attention(q, k))
+    return kernels::attention(q, k, v, {.scale = scale, .ends = {ends.begin(), ends.end()}});
   std::vector<mx::array> parts;
   int begin = 0;
   for (std::size_t i = 0; i < ends.size();) {

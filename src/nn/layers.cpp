@@ -1,16 +1,6 @@
 #include "nn/layers.h"
 
-#include <cmath>
-#include <numbers>
-
 namespace mlx_vision::nn {
-namespace {
-
-constexpr std::int64_t kManyRows = 8;
-
-std::int64_t rows_of(const mx::array& x) { return std::int64_t(x.size()) / x.shape(-1); }
-
-}  // namespace
 
 mx::array joined(std::vector<mx::array> parts, int axis) {
   if (parts.size() == 1) return parts[0];
@@ -18,71 +8,64 @@ mx::array joined(std::vector<mx::array> parts, int axis) {
 }
 
 void settle(const mx::array& x) {
-  if (rows_of(x) < kManyRows) return;
+  constexpr std::size_t kManyRows = 8;
+  if (x.size() / std::size_t(x.shape(-1)) < kManyRows) return;
   mx::array evaluated = x;
   evaluated.eval();
 }
 
-Linear::Linear(const Weights& w, int in, int out, bool bias) : p_(load(w, in, out, bias)) {}
-
-Linear::Params Linear::load(const Weights& w, int in, int out, bool bias) {
-  auto b = bias ? std::optional(w.require("bias", {out})) : std::nullopt;
-  if (!w.has("scales")) return {.weight = w.require("weight", {out, in}), .bias = std::move(b)};
-  const Quantization q = w.quantization(in);
-  const int groups = in / q.group_size;
-  auto weight = w.require("weight", {out, int(std::int64_t(in) * q.bits / 32)});
-  auto scales = w.require("scales", {out, groups});
-  auto biases = q.mode == "affine" ? std::optional(w.require("biases", {out, groups})) : std::nullopt;
-  return {.weight = weight, .scales = scales, .biases = biases, .bias = std::move(b), .quant = q};
-}
-
 namespace {
 
-// Whether to unpack the weights and run a dense product. MLX's packed product on the CPU is a scalar loop. On
-// CUDA it is right and fast for one row; for more, 0.32.4 gives NaN in float32 for sizes off its tiles,
-// reaches a quarter of the dense rate in 16 bits, and compiles for a minute at first use.
-bool prefers_dense(std::int64_t rows) {
-  if (mx::metal::is_available()) return false;
-  return mx::default_device() == mx::Device::cpu ? rows >= kManyRows : rows > 1;
+// Where kernels widen 16-bit weights as they use them, the weights stay as the file has them.
+mx::array require_matrix(const Weights& w, std::string_view name, const mx::Shape& shape) {
+  return kernels::widens_weights() ? w.require_stored(name, shape) : w.require(name, shape);
+}
+
+kernels::LinearWeight load_weight(const Weights& w, int in, int out) {
+  if (!w.has("scales")) return {.data = require_matrix(w, "weight", {out, in})};
+  const Quantization q = w.quantization(in);
+  const int groups = in / q.group_size;
+  kernels::LinearWeight weight{.data = w.require("weight", {out, int(std::int64_t(in) * q.bits / 32)}),
+                               .scales = require_matrix(w, "scales", {out, groups}),
+                               .group_size = q.group_size,
+                               .bits = q.bits,
+                               .mode = q.mode};
+  if (q.mode == "affine") weight.biases = require_matrix(w, "biases", {out, groups});
+  return weight;
+}
+
+// Modes without a float type of their own give bfloat16, as in the reference, which holds their values
+// exactly.
+mx::Dtype row_dtype(const Weights& w, const kernels::LinearWeight& weight) {
+  if (!weight.scales) return w.computed(weight.data.dtype());
+  if (weight.biases) return w.computed(weight.scales->dtype());
+  return w.activation_dtype() == mx::float32 ? mx::bfloat16 : w.activation_dtype();
 }
 
 }  // namespace
 
-mx::array Linear::product(const mx::array& x) const {
-  if (!p_.scales) return mx::matmul(x, mx::transpose(p_.weight));
-  const auto& [group_size, bits, mode] = p_.quant;
-  if (prefers_dense(rows_of(x)))
-    return mx::matmul(x, mx::transpose(mx::dequantize(p_.weight, *p_.scales, p_.biases, group_size, bits,
-                                                      mode, std::nullopt, x.dtype())));
-  return mx::quantized_matmul(x, p_.weight, *p_.scales, p_.biases, /*transpose=*/true, group_size, bits,
-                              mode);
-}
-
-mx::array Linear::operator()(const mx::array& x) const {
-  const auto y = product(x);
-  return p_.bias ? mx::add(y, *p_.bias) : y;
+Linear::Linear(const Weights& w, int in, int out, bool bias) : weight_(load_weight(w, in, out)) {
+  if (bias) bias_ = w.require("bias", {out});
 }
 
 Embedding::Embedding(const Weights& w, int count, int width)
-    : p_(Linear::load(w, width, count, false)), dtype_(w.activation_dtype()) {}
-
-mx::Dtype Embedding::dtype() const {
-  if (!p_.scales) return p_.weight.dtype();
-  if (p_.biases) return p_.scales->dtype();
-  // Modes without a float type of their own give bfloat16, as in the reference, which holds their values
-  // exactly.
-  return dtype_ == mx::float32 ? mx::bfloat16 : dtype_;
-}
+    : weight_(load_weight(w, width, count)), dtype_(row_dtype(w, weight_)) {}
 
 mx::array Embedding::operator()(const mx::array& ids) const {
   const auto rows = [&](const mx::array& table) { return mx::take(table, ids, 0); };
-  if (!p_.scales) return rows(p_.weight);
-  const auto biases = p_.biases ? std::optional(rows(*p_.biases)) : std::nullopt;
-  return mx::dequantize(rows(p_.weight), rows(*p_.scales), biases, p_.quant.group_size, p_.quant.bits,
-                        p_.quant.mode, std::nullopt, dtype());
+  if (!weight_.scales) return mx::astype(rows(weight_.data), dtype_);
+  if (!weight_.biases)
+    return mx::dequantize(rows(weight_.data), rows(*weight_.scales), std::nullopt, weight_.group_size,
+                          weight_.bits, weight_.mode, std::nullopt, dtype_);
+  // Widened first: MLX unpacks in the type of the scales.
+  return mx::dequantize(rows(weight_.data), mx::astype(rows(*weight_.scales), dtype_),
+                        mx::astype(rows(*weight_.biases), dtype_), weight_.group_size, weight_.bits,
+                        weight_.mode, std::nullopt, dtype_);
 }
 
-mx::array Embedding::table() const { return p_.scales ? (*this)(mx::arange(p_.weight.shape(0))) : p_.weight; }
+mx::array Embedding::table() const {
+  return weight_.scales ? (*this)(mx::arange(weight_.out())) : mx::astype(weight_.data, dtype_);
+}
 
 RmsNorm::RmsNorm(const Weights& w, int width, float eps, float offset)
     : weight_(w.require("weight", {width})), eps_(eps) {
@@ -114,8 +97,7 @@ PatchEmbed::PatchEmbed(const Weights& w, int channels, int out, const mx::Shape&
 }
 
 mx::array PatchEmbed::operator()(const mx::array& patches) const {
-  const auto y = mx::matmul(mx::astype(patches, weight_.dtype()), mx::transpose(weight_));
-  return bias_ ? mx::add(y, *bias_) : y;
+  return kernels::linear(mx::astype(patches, weight_.dtype()), {.data = weight_}, bias_);
 }
 
 mx::array to_patches(const mx::array& pixels, int patch) {
@@ -140,23 +122,6 @@ Activation activation_or(const core::ConfigReader& config, std::string_view key,
   const auto kind = find_activation(name);
   if (!kind) config.fail(key, "expected gelu, gelu_pytorch_tanh, gelu_new, quick_gelu or silu, got " + name);
   return *kind;
-}
-
-mx::array activate(Activation kind, const mx::array& x) {
-  switch (kind) {
-    case Activation::silu:
-      return x * mx::sigmoid(x);
-    case Activation::quick_gelu:
-      return x * mx::sigmoid(scalar(1.702f, x) * x);
-    case Activation::gelu_tanh: {
-      const auto inner =
-          scalar(std::sqrt(2.0f / std::numbers::pi_v<float>), x) * (x + scalar(0.044715f, x) * x * x * x);
-      return scalar(0.5f, x) * x * (scalar(1.0f, x) + mx::tanh(inner));
-    }
-    case Activation::gelu:
-      break;
-  }
-  return x * (scalar(1.0f, x) + mx::erf(x / scalar(std::numbers::sqrt2_v<float>, x))) / scalar(2.0f, x);
 }
 
 }  // namespace mlx_vision::nn

@@ -3,6 +3,9 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/activation.h"
+#include "kernels/linear.h"
+#include "kernels/norm.h"
 #include "weights/weights.h"
 
 namespace mlx_vision::nn {
@@ -27,19 +30,13 @@ mx::array joined(std::vector<mx::array> parts, int axis);
 class Linear {
  public:
   Linear(const Weights& w, int in, int out, bool bias);
-  mx::array operator()(const mx::array& x) const;
+  mx::array operator()(const mx::array& x) const { return kernels::linear(x, weight_, bias_); }
 
  private:
   friend class Embedding;
-  struct Params {
-    mx::array weight;  ///< `[out, in]`, or packed `[out, in * bits / 32]` uint32
-    std::optional<mx::array> scales = {}, biases = {}, bias = {};
-    Quantization quant = {};
-  };
-  explicit Linear(Params params) : p_(std::move(params)) {}
-  static Params load(const Weights& w, int in, int out, bool bias);
-  mx::array product(const mx::array& x) const;
-  Params p_;
+  explicit Linear(kernels::LinearWeight weight) : weight_(std::move(weight)) {}
+  kernels::LinearWeight weight_;
+  std::optional<mx::array> bias_;
 };
 
 /// A table of rows, dense or quantised; also serves as the output head of models that tie the two.
@@ -49,14 +46,14 @@ class Embedding {
   /// ids `[…]` → rows `[…, width]`. Only the rows asked for are unpacked.
   mx::array operator()(const mx::array& ids) const;
   /// Type of the rows that come out.
-  mx::Dtype dtype() const;
+  mx::Dtype dtype() const { return dtype_; }
   /// Every row, `[count, width]`, unpacked: for small tables that are added whole.
   mx::array table() const;
   /// The same table as a linear map, `[width] → [count]`.
-  Linear as_linear() const { return Linear(p_); }
+  Linear as_linear() const { return Linear(weight_); }
 
  private:
-  Linear::Params p_;
+  kernels::LinearWeight weight_;
   mx::Dtype dtype_;
 };
 
@@ -64,7 +61,7 @@ class RmsNorm {
  public:
   /// `offset` is added to the weight: 1 in Gemma's files.
   RmsNorm(const Weights& w, int width, float eps, float offset = 0);
-  mx::array operator()(const mx::array& x) const { return mx::fast::rms_norm(x, weight_, eps_); }
+  mx::array operator()(const mx::array& x) const { return kernels::rms_norm(x, weight_, eps_); }
 
  private:
   mx::array weight_;
@@ -75,7 +72,7 @@ class LayerNorm {
  public:
   LayerNorm(const Weights& w, int width, float eps)
       : weight_(w.require("weight", {width})), bias_(w.require("bias", {width})), eps_(eps) {}
-  mx::array operator()(const mx::array& x) const { return mx::fast::layer_norm(x, weight_, bias_, eps_); }
+  mx::array operator()(const mx::array& x) const { return kernels::layer_norm(x, weight_, bias_, eps_); }
 
  private:
   mx::array weight_, bias_;
@@ -100,16 +97,14 @@ class PatchEmbed {
 /// Pixels `[n, C, H, W]` → patches `[n, (H/p)(W/p), C p p]`, row by row; H and W are cut to multiples of p.
 mx::array to_patches(const mx::array& pixels, int patch);
 
-enum class Activation { gelu, gelu_tanh, quick_gelu, silu };
+using kernels::activate;
+using kernels::Activation;
 
 /// By transformers' name ("gelu", "gelu_pytorch_tanh", "quick_gelu", "silu"…). nullopt = unknown.
 std::optional<Activation> find_activation(std::string_view name);
 
 /// As find_activation on a field of a configuration. @throws ConfigError
 Activation activation_or(const core::ConfigReader& config, std::string_view key, std::string_view fallback);
-
-/// gelu: x Φ(x); gelu_tanh: its tanh approximation (Hendrycks & Gimpel 2016); quick_gelu: x σ(1.702 x).
-mx::array activate(Activation kind, const mx::array& x);
 
 /// The usual two-layer block: fc2(act(fc1(x))), under those names.
 class Mlp {
@@ -140,7 +135,7 @@ class GatedMlp {
         up_(w["up_proj"], s.width, s.hidden, s.bias),
         down_(w["down_proj"], s.hidden, s.width, s.bias),
         activation_(s.activation) {}
-  mx::array operator()(const mx::array& x) const { return down_(activate(activation_, gate_(x)) * up_(x)); }
+  mx::array operator()(const mx::array& x) const { return down_(activate(activation_, gate_(x), up_(x))); }
 
  private:
   Linear gate_, up_, down_;

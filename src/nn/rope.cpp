@@ -129,16 +129,34 @@ Rope::Rope(const RopeSpec& spec) : spec_(spec) {
   if (spec.llama3) stretch(wavelengths, *spec.llama3);
   if (spec.yarn) stretch(wavelengths, *spec.yarn, spec);
   if (spec.llama3 || spec.yarn) wavelengths_ = to_array(wavelengths);
+  for (const float w : wavelengths) inverse_.push_back(1 / w);
   if (!spec.sections) return;
-  std::vector<float> frequencies(wavelengths.size());
-  for (std::size_t i = 0; i < frequencies.size(); ++i) frequencies[i] = 1 / wavelengths[i];
   const auto axis = axes_of(spec);
-  frequencies_ = to_array(frequencies);
+  frequencies_ = to_array(inverse_);
   axis_ = mx::array(axis.begin(), {int(axis.size())}, mx::int32);
 }
 
 Rope::Table Rope::table_from_offsets(std::span<const int> begin) const {
   return {.offsets = mx::array(begin.begin(), {int(begin.size())}, mx::int32)};
+}
+
+Rope::Table Rope::table_from_offsets(std::span<const int> begin, int length, mx::Dtype dtype) const {
+  if (mx::default_device() != mx::Device::cpu || dtype != mx::float32) return table_from_offsets(begin);
+  std::vector<float> cos, sin;
+  const std::size_t values = begin.size() * std::size_t(length) * std::size_t(spec_.dims());
+  cos.reserve(values);
+  sin.reserve(values);
+  for (const int first : begin)
+    for (int i = 0; i < length; ++i)
+      for (int half = 0; half < 2; ++half)
+        for (const float frequency : inverse_) {
+          const float angle = float(first + i) * spec_.scale * frequency;
+          cos.push_back(spec_.amplitude * std::cos(angle));
+          sin.push_back(spec_.amplitude * std::sin(angle));
+        }
+  const mx::Shape shape{int(begin.size()), 1, length, spec_.dims()};
+  return {.cos = mx::array(cos.begin(), shape, mx::float32),
+          .sin = mx::array(sin.begin(), shape, mx::float32)};
 }
 
 Rope::Table Rope::table_from_axes(const mx::array& positions, mx::Dtype dtype) const {
@@ -159,12 +177,6 @@ mx::array Rope::operator()(const mx::array& x, const Table& table) const {
   const auto scaled = spec_.amplitude == 1 ? x : x * scalar(spec_.amplitude, x);
   return mx::fast::rope(scaled, spec_.dims(), /*traditional=*/false, base, spec_.scale, *table.offsets,
                         wavelengths_);
-}
-
-mx::array rotate_half_pairs(const mx::array& x, const mx::array& cos, const mx::array& sin) {
-  const auto halves = mx::split(x, 2, -1);
-  const auto rotated = mx::concatenate({mx::negative(halves[1]), halves[0]}, -1);
-  return x * cos + rotated * sin;
 }
 
 }  // namespace mlx_vision::nn

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/rotate.h"
 #include "nn/layers.h"
 
 namespace mlx_vision::nn {
@@ -51,6 +52,9 @@ class Rope {
   };
   /// Consecutive tokens; row b of the batch begins at `begin[b]`.
   Table table_from_offsets(std::span<const int> begin) const;
+  /// The same for rows of `length` tokens computed in `dtype`: where a kernel takes their angles, these are
+  /// made here once and not in every layer.
+  Table table_from_offsets(std::span<const int> begin, int length, mx::Dtype dtype) const;
   /// positions: int32 `[3, B, L]`; needs `sections`.
   Table table_from_axes(const mx::array& positions, mx::Dtype dtype) const;
 
@@ -59,13 +63,12 @@ class Rope {
 
  private:
   RopeSpec spec_;
+  std::vector<float> inverse_;  ///< `[rotated / 2]`, frequencies
   std::optional<mx::array>
       wavelengths_;  ///< `[rotated / 2]`, inverse frequencies; only where they are not the plain ones
   std::optional<mx::array> frequencies_, axis_;  ///< `[rotated / 2]`: frequency, and which axis drives it
 };
 
-/// x cos + rotate_half(x) sin for x `[…, head_dim]`; cos and sin broadcast to x. In the promoted type of all
-/// three.
-mx::array rotate_half_pairs(const mx::array& x, const mx::array& cos, const mx::array& sin);
+using kernels::rotate_half_pairs;
 
 }  // namespace mlx_vision::nn

@@ -113,13 +113,7 @@ void WeightStore::read_quantization(const NameMap& names, const core::ConfigRead
   }
 }
 
-mx::array WeightStore::convert(const mx::array& tensor) const {
-  if (!compute_ || !mx::issubdtype(tensor.dtype(), mx::floating) || tensor.dtype() == *compute_)
-    return tensor;
-  return mx::astype(tensor, *compute_);
-}
-
-std::optional<mx::array> WeightStore::take(const std::string& name, const mx::Shape& shape) {
+std::optional<mx::array> WeightStore::take_stored(const std::string& name, const mx::Shape& shape) {
   const auto it = tensors_.find(name);
   if (it == tensors_.end()) return std::nullopt;
   taken_.insert(name);
@@ -128,14 +122,31 @@ std::optional<mx::array> WeightStore::take(const std::string& name, const mx::Sh
             to_text(shape));
     return mx::zeros(shape);
   }
-  it->second = convert(it->second);
   return it->second;
 }
 
-mx::array WeightStore::require(const std::string& name, const mx::Shape& shape) {
-  if (auto tensor = take(name, shape)) return *tensor;
+std::optional<mx::array> WeightStore::take(const std::string& name, const mx::Shape& shape) {
+  auto tensor = take_stored(name, shape);
+  if (!tensor || tensor->dtype() == computed(tensor->dtype())) return tensor;
+  // Kept in place of the stored one, so that it is converted once.
+  mx::array& kept = tensors_.at(name);
+  kept = mx::astype(*tensor, computed(tensor->dtype()));
+  return kept;
+}
+
+mx::array WeightStore::missing(const std::string& name, const mx::Shape& shape) {
   problem("missing  " + name + " " + to_text(shape));
   return mx::zeros(shape);  // never evaluated: finish() throws first
+}
+
+mx::array WeightStore::require(const std::string& name, const mx::Shape& shape) {
+  const auto tensor = take(name, shape);
+  return tensor ? *tensor : missing(name, shape);
+}
+
+mx::array WeightStore::require_stored(const std::string& name, const mx::Shape& shape) {
+  const auto tensor = take_stored(name, shape);
+  return tensor ? *tensor : missing(name, shape);
 }
 
 namespace {

@@ -57,6 +57,8 @@ class WeightStore {
               const core::ConfigReader& config, std::optional<mx::Dtype> compute = std::nullopt);
 
   mx::array require(const std::string& name, const mx::Shape& shape);
+  /// As require(), in the type of the file whatever `compute` says.
+  mx::array require_stored(const std::string& name, const mx::Shape& shape);
   std::optional<mx::array> take(const std::string& name, const mx::Shape& shape);
   /// A convolution kernel, returned as O…I whatever the file's layout; `shape` is given as O…I (2 or 3
   /// spatial axes).
@@ -74,6 +76,10 @@ class WeightStore {
   void skip(const std::string& prefix);
   /// Type of activations: `compute` if one was given, else what most floating tensors are stored in.
   mx::Dtype activation_dtype() const { return compute_.value_or(stored_); }
+  /// Type that a tensor stored in `stored` is computed in.
+  mx::Dtype computed(mx::Dtype stored) const {
+    return mx::issubdtype(stored, mx::floating) ? compute_.value_or(stored) : stored;
+  }
   void problem(std::string text) { problems_.push_back(std::move(text)); }
 
   /// @throws WeightError listing everything missing, mis-shaped, unused or ambiguous.
@@ -87,7 +93,8 @@ class WeightStore {
   const std::unordered_map<std::string, mx::array>& tensors() const { return tensors_; }
 
  private:
-  mx::array convert(const mx::array& tensor) const;
+  std::optional<mx::array> take_stored(const std::string& name, const mx::Shape& shape);
+  mx::array missing(const std::string& name, const mx::Shape& shape);
   void read_quantization(const NameMap& names, const core::ConfigReader& config);
 
   std::unordered_map<std::string, mx::array> tensors_;
@@ -111,6 +118,9 @@ class Weights {
   mx::array require(std::string_view name, const mx::Shape& shape) const {
     return store_->require(join(name), shape);
   }
+  mx::array require_stored(std::string_view name, const mx::Shape& shape) const {
+    return store_->require_stored(join(name), shape);
+  }
   mx::array require_conv(std::string_view name, const mx::Shape& shape) const {
     return store_->require_conv(join(name), shape);
   }
@@ -124,6 +134,7 @@ class Weights {
   Quantization quantization(int in) const { return store_->quantization_of(path_, in); }
   void skip() const { store_->skip(path_); }
   mx::Dtype activation_dtype() const { return store_->activation_dtype(); }
+  mx::Dtype computed(mx::Dtype stored) const { return store_->computed(stored); }
   void problem(std::string text) const { store_->problem(std::move(text)); }
   const std::string& path() const { return path_; }
 

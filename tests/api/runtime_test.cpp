@@ -201,6 +201,9 @@ TEST_CASE("folders that cannot be loaded say why, and nothing is left running") 
   LoadOptions options;
   options.prefill_step_size = 0;
   CHECK_THROWS_AS(Runtime::load(kModel, options), RequestError);
+  options = {};
+  options.threads = -1;
+  CHECK_THROWS_AS(Runtime::load(kModel, options), RequestError);
 }
 
 TEST_CASE("load reports bytes, and every stage of a request its own count") {
@@ -266,6 +269,10 @@ TEST_CASE("the device is described, and MLX's products go to a fast BLAS") {
   CHECK(info.memory_bytes > 0);
   CHECK(info.available_bytes > 0);
   CHECK(info.sgemm_gflops > 0);
+  CHECK(info.product_error < 1e-5);
+  CHECK(!info.kernels.empty());
+  CHECK(info.threads >= 1);
+  CHECK(info.read_gbps > 0);
 #ifndef __APPLE__
   if (info.backend == "cpu") {
     CHECK(info.blas_library.find("openblas") != std::string::npos);

@@ -33,6 +33,26 @@ TEST_CASE("splitting queries changes nothing, for every mask, grouped heads and 
   }
 }
 
+TEST_CASE("splitting queries changes nothing where MLX's own operations serve") {
+  const auto half = [](const mx::array& x) {
+    return mx::astype(x, mx::float16);
+  };  // no kernel of ours takes it
+  const auto q = half(noise({1, 4, 33, 24}, 1)), k = half(noise({1, 2, 50, 24}, 2)),
+             v = half(noise({1, 2, 50, 24}, 3));
+  for (const Mask mask : {Mask::none, Mask::causal}) {
+    const auto whole = attention(q, k, v, 0.2f, mask);
+    for (const std::uint64_t bytes : {1ull, 4ull * 50 * 8 * 7, 4ull * 50 * 8 * 32}) {
+      const Budget budget(bytes);
+      CHECK(difference(attention(q, k, v, 0.2f, mask), whole) < 4e-3f);
+    }
+  }
+  const std::array ends{4, 8, 12, 15, 33};
+  const auto square = [](const mx::array& x) { return mx::slice(x, {0, 0, 0, 0}, {1, x.shape(1), 33, 24}); };
+  const auto wide = [](const mx::array& x) { return mx::astype(x, mx::float32); };
+  CHECK(difference(block_attention(q, square(k), square(v), 0.3f, ends),
+                   block_attention(wide(q), wide(square(k)), wide(square(v)), 0.3f, ends)) < 4e-3f);
+}
+
 TEST_CASE("peak memory follows the budget, not the number of tokens") {
   const int length = 4096;
   const auto q = noise({1, 2, length, 16}, 1), k = noise({1, 2, length, 16}, 2),

@@ -66,6 +66,19 @@ TEST_CASE("each row of a batch has its own offset") {
   }
 }
 
+TEST_CASE("tables made for a known length rotate as offsets do") {
+  for (const RopeSpec& spec :
+       {RopeSpec{.head_dim = 16}, RopeSpec{.head_dim = 16, .scale = 0.25f},
+        RopeSpec{.head_dim = 16, .llama3 = RopeSpec::Llama3{8, 1, 4, 64}},
+        RopeSpec{.head_dim = 16, .rotated = 8}, RopeSpec{.head_dim = 16, .amplitude = 1.25f}}) {
+    const Rope rope(spec);
+    const auto x = mx::random::normal({2, 3, 7, 16}, mx::float32, 0, 1, mx::random::key(1));
+    const std::vector<int> begin{0, 300};
+    CHECK(difference(rope(x, rope.table_from_offsets(begin, 7, mx::float32)),
+                     rope(x, rope.table_from_offsets(begin))) < 1e-4f);
+  }
+}
+
 TEST_CASE("llama3 stretches long wavelengths only") {
   // One token at position p rotates pair i by p / wavelength; reading the angle back gives the wavelength.
   const auto angles = [](const RopeSpec& spec) {

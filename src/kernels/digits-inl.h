@@ -1,0 +1,140 @@
+// Products of packed numbers as integers: compiled once for each instruction set by the files that include
+// it.
+//
+// The numbers of a row of W are bytes as they are stored, or halves and quarters of them. A run of x shares a
+// scale and is rounded to 24 bits relative to its greatest value, as float32 itself is, and taken apart into
+// three signed bytes, so that an instruction that multiplies bytes gives the exact product of both in three
+// steps. That takes a third of the time of converting the numbers to float32.
+#if defined(MLX_VISION_KERNELS_DIGITS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef MLX_VISION_KERNELS_DIGITS_INL_H
+#undef MLX_VISION_KERNELS_DIGITS_INL_H
+#else
+#define MLX_VISION_KERNELS_DIGITS_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/widen-inl.h"
+
+// NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
+
+HWY_BEFORE_NAMESPACE();
+namespace mlx_vision::kernels::HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET == HWY_AVX3_DL
+constexpr bool kHasDigits = true;
+#else
+constexpr bool kHasDigits = false;
+#endif
+
+constexpr int kDigits = 3, kBlockBytes = 64;
+constexpr float kLargest = 127 * 65536 + 127 * 256 + 127;  // that three signed bytes hold
+
+/// Sizes of a block: 64 bytes of packed numbers, and the digits of the x that they are multiplied with, those
+/// of the first number of each byte before those of the second.
+template <int kBits>
+struct Digits {
+  static constexpr int kPerByte = 8 / kBits;
+  static constexpr int kNumbers = kBlockBytes * kPerByte;  ///< in a block
+  static constexpr int kBytes = kDigits * kNumbers;
+  static int Blocks(int in) { return (in + kNumbers - 1) / kNumbers; }
+};
+
+/// Takes apart one block of `count` numbers; the rest become zeros. Returns its scale.
+template <int kBits>
+float SplitBlock(const float* x, int count, std::int8_t* out) {
+  using D = Digits<kBits>;
+  float values[D::kNumbers] = {};
+  std::copy_n(x, count, values);
+  const DF d;
+  VF top = hn::Zero(d), poison = hn::Zero(d);
+  for (int i = 0; i < D::kNumbers; i += kLanes) {
+    const VF v = hn::LoadU(d, values + i);
+    top = hn::Max(top, hn::Abs(v));
+    poison = hn::MulAdd(v, hn::Zero(d), poison);  // not a number if one of them is none, or infinite
+  }
+  const float greatest = hn::GetLane(hn::MaxOfLanes(d, top));
+  constexpr float kTiny = 1e-30f;  // below it the reciprocal would be infinite
+  const bool vanishes = greatest < kTiny;
+  const VF scale = hn::Set(d, vanishes ? 0.0f : kLargest / greatest);
+  const VF limit = hn::Set(d, kLargest);
+  std::int8_t digits[kDigits][D::kNumbers];
+  for (int i = 0; i < D::kNumbers; i += kLanes) {
+    const VF scaled = hn::Clamp(hn::Mul(hn::LoadU(d, values + i), scale), hn::Neg(limit), limit);
+    auto rest = hn::NearestInt(scaled);
+    const hn::Rebind<std::int8_t, DF> d8;
+    for (int digit = kDigits - 1; digit >= 0; --digit) {
+      const auto low = hn::ShiftRight<24>(hn::ShiftLeft<24>(rest));
+      hn::StoreU(hn::DemoteTo(d8, low), d8, digits[digit] + i);
+      rest = hn::ShiftRight<8>(hn::Sub(rest, low));
+    }
+  }
+  for (int digit = 0; digit < kDigits; ++digit)
+    for (int part = 0; part < D::kPerByte; ++part)
+      for (int i = 0; i < kBlockBytes; ++i)
+        out[(digit * D::kPerByte + part) * kBlockBytes + i] = digits[digit][i * D::kPerByte + part];
+  return (vanishes ? 0.0f : greatest / kLargest) + hn::GetLane(hn::SumOfLanes(d, poison));
+}
+
+/// A row of x: all blocks' digits, then their scales.
+template <int kBits>
+void SplitRow(const float* x, int in, float* out) {
+  using D = Digits<kBits>;
+  const int blocks = D::Blocks(in);
+  auto* digits = reinterpret_cast<std::int8_t*>(out);
+  float* scales = out + blocks * (D::kBytes / int(sizeof(float)));
+  for (int b = 0; b < blocks; ++b)
+    scales[b] = SplitBlock<kBits>(x + b * D::kNumbers, std::min(D::kNumbers, in - b * D::kNumbers),
+                                  digits + b * D::kBytes);
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+/// sums + the products of four unsigned and four signed bytes in each lane. Written out, since Highway 1.0
+/// does not let this target use the intrinsic.
+HWY_INLINE __m512i AddByteProducts(__m512i sums, __m512i numbers, const std::int8_t* digits) {
+  asm("vpdpbusd %2, %1, %0"
+      : "+v"(sums)
+      : "v"(numbers), "m"(*reinterpret_cast<const std::int8_t(*)[kBlockBytes]>(digits)));
+  return sums;
+}
+
+/// Σ number · x of each lane of one block, in units of the block's scale.
+template <int kBits>
+HWY_INLINE __m512 BlockProducts(const __m512i* numbers, const std::int8_t* digits) {
+  constexpr int kPerByte = Digits<kBits>::kPerByte;
+  __m512i sums[kDigits];
+  for (int digit = 0; digit < kDigits; ++digit) {
+    sums[digit] = _mm512_setzero_si512();
+    for (int part = 0; part < kPerByte; ++part, digits += kBlockBytes)
+      sums[digit] = AddByteProducts(sums[digit], numbers[part], digits);
+  }
+  const __m512i low = _mm512_add_epi32(_mm512_slli_epi32(sums[1], 8), sums[2]);
+  // Eight bits by three digits would not fit.
+  if constexpr (kBits == 8)
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[0]), _mm512_set1_ps(65536), _mm512_cvtepi32_ps(low));
+  return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(sums[0], 16), low));
+}
+
+/// The numbers of a block, the first of each byte before the second.
+template <int kBits>
+HWY_INLINE void SplitNumbers(__m512i packed, __m512i* numbers) {
+  const __m512i mask = _mm512_set1_epi8(char((1 << kBits) - 1));
+  for (int part = 0; part < Digits<kBits>::kPerByte; ++part)
+    numbers[part] =
+        kBits == 8 ? packed : _mm512_and_si512(_mm512_srli_epi16(packed, unsigned(part * kBits)), mask);
+}
+
+#endif
+
+}  // namespace
+}  // namespace mlx_vision::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// NOLINTEND(readability-identifier-naming)
+#endif

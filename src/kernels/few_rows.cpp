@@ -1,0 +1,381 @@
+#include "kernels/few_rows.h"
+
+// NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
+
+#include <hwy/cache_control.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/thread_pool.h"
+
+// This file is compiled once for each instruction set; the one in use is chosen when it first runs.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/few_rows.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "kernels/digits-inl.h"
+#include "kernels/widen-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mlx_vision::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr int kRowsAtOnce = 4;  // of x, that share one pass over a row of W
+
+/// What the rows of W are multiplied with.
+struct Inputs {
+  const LinearProduct& p;
+  const float* x;      ///< of packed weights as OrderRow or SplitRow puts it, else `[rows, in]`
+  std::size_t stride;  ///< from row to row of x
+  const float* sums;   ///< `[rows, PaddedGroups]` of x, packed weights only
+  int first, rows;     ///< of x
+  const float* row(int r) const { return x + std::size_t(first + r) * stride; }
+};
+
+/// Whole vectors, and what LaneScales may read beyond a row.
+int PaddedGroups(const WeightView& w) { return (w.groups() + kLanes - 1) / kLanes * kLanes; }
+constexpr std::size_t kLine = 64;  // bytes of the cache, at the least
+constexpr int kMostGroups = 8;     // of 32 numbers, that one block of packed words covers
+
+constexpr int kBatch = 8;  // rows of W whose scales are widened together, and those of the next ones fetched
+
+/// Scales and biases of some rows of W, `[rows, groups]` and room for reading whole vectors.
+struct GroupScales {
+  std::vector<float> scales, biases;
+  void Widen(const WeightView& w, int first, int rows) {
+    const std::size_t groups = std::size_t(w.groups()), from = std::size_t(first) * groups;
+    const std::size_t count = std::size_t(rows) * groups;
+    for (std::vector<float>* values : {&scales, &biases}) {
+      values->resize(count + std::size_t(kLanes + kMostGroups));
+      std::fill(values->begin() + std::ptrdiff_t(count), values->end(), 0.0f);
+    }
+    WidenRow(w.element, w.scales, from, int(count), scales.data());
+    WidenRow(w.element, w.biases, from, int(count), biases.data());
+    const std::size_t bytes = count * bytes_of(w.element), next = (from + count) * bytes_of(w.element);
+    for (std::size_t at = 0; at < bytes; at += kLine) {
+      hwy::Prefetch(static_cast<const std::uint8_t*>(w.scales) + next + at);
+      hwy::Prefetch(static_cast<const std::uint8_t*>(w.biases) + next + at);
+    }
+  }
+};
+
+/// Puts the `words` words' inputs from `k` on in the order in which RowBlocks meets them: blocks of kWidth
+/// words, in each the first number of every word, then the second… The number at bit s of a word is met as
+/// q 2^s, except the last, so that its input is scaled by 2^-s, which is exact.
+template <int kBits, int kWidth>
+void OrderRow(const float* x, int words, float* out) {
+  constexpr int kValues = 32 / kBits;
+  const int blocks = words / kWidth;
+  for (int b = 0; b < blocks; ++b, x += kWidth * kValues, out += kWidth * kValues) {
+    float scale = 1;
+    for (int j = 0; j < kValues; ++j, scale /= float(1 << kBits))
+      for (int i = 0; i < kWidth; ++i)
+        out[j * kWidth + i] = x[i * kValues + j] * (j + 1 < kValues ? scale : 1.0f);
+  }
+  if constexpr (kWidth > 1) OrderRow<kBits, kWidth / 2>(x, words % kWidth, out);
+}
+
+/// A vector whose lane i holds the scale of the group that input i of a block of `span` inputs a lane is in.
+template <int kWidth, int kSpan, int kGroup, class D>
+HWY_INLINE hn::Vec<D> LaneScales(D d, const float* scales) {
+  auto v = hn::Set(d, scales[0]);
+  for (int at = kGroup; at < kWidth * kSpan; at += kGroup)
+    v = hn::IfThenElse(hn::FirstN(d, std::size_t(at / kSpan)), v, hn::Set(d, scales[at / kGroup]));
+  return v;
+}
+
+template <int kBits, int kIndex, class D, class V>
+HWY_INLINE hn::Vec<D> ShiftedNumber(D d, V words) {
+  constexpr int kValues = 32 / kBits;
+  const hn::Rebind<std::uint32_t, D> du;
+  const hn::Rebind<std::int32_t, D> di;
+  if constexpr (kIndex + 1 == kValues)
+    return hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<32 - kBits>(words)));
+  else
+    return hn::ConvertTo(
+        d, hn::BitCast(di, hn::And(words, hn::Set(du, ((1u << kBits) - 1) << (kIndex * kBits)))));
+}
+
+template <int kBits, int kRows, int kWidth, class D, int... kIndex>
+HWY_INLINE void AddWords(D d, const std::uint32_t* words, const float* const* x, hn::Vec<D>* sums,
+                         std::integer_sequence<int, kIndex...>) {
+  const auto packed = hn::LoadU(hn::Rebind<std::uint32_t, D>(), words);
+  const auto add = [&](auto q, std::size_t index) HWY_ATTR {
+    for (int r = 0; r < kRows; ++r)
+      sums[r] = hn::MulAdd(q, hn::LoadU(d, x[r] + index * std::size_t(kWidth)), sums[r]);
+  };
+  (add(ShiftedNumber<kBits, kIndex>(d, packed), kIndex), ...);
+}
+
+/// Adds the products of `words` words from input `k` on to `out[r]`, a block of kWidth words at a time, the
+/// rest in smaller blocks.
+template <int kBits, int kGroup, int kRows, int kWidth>
+HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k, const float* scales,
+                          const float* const* inputs, float* out) {
+  constexpr int kValues = 32 / kBits;
+  const hn::CappedTag<float, kWidth> d;
+  const float* x[kRows];
+  hn::Vec<decltype(d)> sums[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    x[r] = inputs[r] + k;
+    sums[r] = hn::Zero(d);
+  }
+  const int end = k + (w.in - k) / (kValues * kWidth) * (kValues * kWidth);
+  for (; k < end; k += kValues * kWidth, words += kWidth) {
+    hn::Vec<decltype(d)> block[kRows];
+    for (int r = 0; r < kRows; ++r) block[r] = hn::Zero(d);
+    AddWords<kBits, kRows, kWidth>(d, words, x, block, std::make_integer_sequence<int, kValues>());
+    const auto scale = LaneScales<kWidth, kValues, kGroup>(d, scales + k / kGroup);
+    for (int r = 0; r < kRows; ++r) {
+      sums[r] = hn::MulAdd(block[r], scale, sums[r]);
+      x[r] += kValues * kWidth;
+    }
+  }
+  for (int r = 0; r < kRows; ++r) out[r] += hn::GetLane(hn::SumOfLanes(d, sums[r]));
+  if constexpr (kWidth > 1)
+    if (k < w.in) RowBlocks<kBits, kGroup, kRows, kWidth / 2>(w, words, k, scales, inputs, out);
+}
+
+#if HWY_TARGET == HWY_AVX3_DL
+
+/// As RowBlocks, for x in digits.
+template <int kBits, int kGroup, int kRows>
+HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const float* scales,
+                            const float* const* inputs, float* out) {
+  using D = Digits<kBits>;
+  const DF d;
+  const int blocks = D::Blocks(w.in);
+  VF sums[kRows];
+  for (VF& sum : sums) sum = hn::Zero(d);
+  const auto add = [&](const __m512i* numbers, int b) HWY_ATTR {
+    const VF scale = LaneScales<kLanes, 32 / kBits, kGroup>(d, scales + b * D::kNumbers / kGroup);
+    for (int r = 0; r < kRows; ++r) {
+      const auto* digits = reinterpret_cast<const std::int8_t*>(inputs[r]) + b * D::kBytes;
+      const VF x_scale = hn::Set(d, inputs[r][blocks * (D::kBytes / int(sizeof(float))) + b]);
+      sums[r] = hn::MulAdd(VF{BlockProducts<kBits>(numbers, digits)}, hn::Mul(scale, x_scale), sums[r]);
+    }
+  };
+  const int bytes = int(w.row_bytes()), whole = bytes / kBlockBytes;
+  __m512i numbers[D::kPerByte];
+  for (int b = 0; b < whole; ++b) {
+    constexpr int kAhead = 2048;  // bytes; rows follow each other, so that this may be the next one
+    hwy::Prefetch(row + b * kBlockBytes + kAhead);
+    SplitNumbers<kBits>(_mm512_loadu_si512(row + b * kBlockBytes), numbers);
+    add(numbers, b);
+  }
+  if (const int rest = bytes % kBlockBytes; rest > 0) {
+    SplitNumbers<kBits>(_mm512_maskz_loadu_epi8((__mmask64(1) << rest) - 1, row + whole * kBlockBytes),
+                        numbers);
+    add(numbers, whole);
+  }
+  for (int r = 0; r < kRows; ++r) out[r] += hn::GetLane(hn::SumOfLanes(d, sums[r]));
+}
+
+#endif
+
+/// Σ a[i] b[i] over whole vectors
+HWY_INLINE float Dot(const float* a, const float* b, int count) {
+  const DF d;
+  VF sum = hn::Zero(d);
+  for (int i = 0; i < count; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+/// `scales` and `biases` of row n.
+/// Σ a[i]; `count` is a multiple of every vector's lanes.
+HWY_INLINE float Sum(const float* a, int count) {
+  const DF d;
+  VF sum = hn::Zero(d);
+  for (int i = 0; i < count; i += kLanes) sum = hn::Add(sum, hn::LoadU(d, a + i));
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+template <int kBits, int kGroup, int kRows>
+void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+  const WeightView& w = in.p.weight;
+  const int groups = PaddedGroups(w);
+  const float* x[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    x[r] = in.row(r);
+    out[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
+  }
+#if HWY_TARGET == HWY_AVX3_DL
+  DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), scales, x, out);
+#else
+  RowBlocks<kBits, kGroup, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x,
+                                          out);
+#endif
+}
+
+template <Element kElement, int kRows>
+void DenseRow(const Inputs& in, int n, float* out) {
+  constexpr int kChains = 2;
+  const DF d;
+  const WeightView& w = in.p.weight;
+  const std::uint8_t* weights = w.row(n);
+  VF sums[kRows][kChains];
+  for (auto& row : sums)
+    for (auto& sum : row) sum = hn::Zero(d);
+  int k = 0;
+  for (; k + kChains * kLanes <= w.in; k += kChains * kLanes)
+    for (int c = 0; c < kChains; ++c) {
+      const std::size_t at = std::size_t(k + c * kLanes);
+      const VF q = LoadWidened<kElement>(d, weights, at);
+      for (int r = 0; r < kRows; ++r) sums[r][c] = hn::MulAdd(q, hn::LoadU(d, in.row(r) + at), sums[r][c]);
+    }
+  const hn::CappedTag<float, 1> one;
+  for (int r = 0; r < kRows; ++r) {
+    out[r] = hn::GetLane(hn::SumOfLanes(d, hn::Add(sums[r][0], sums[r][1])));
+    for (int i = k; i < w.in; ++i)
+      out[r] += hn::GetLane(LoadWidened<kElement>(one, weights, std::size_t(i))) * in.row(r)[i];
+  }
+}
+
+template <int kBits, int kRows>
+void PackedRowOf(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+  switch (in.p.weight.group) {
+    case 32:
+      return PackedRow<kBits, 32, kRows>(in, n, scales, biases, out);
+    case 64:
+      return PackedRow<kBits, 64, kRows>(in, n, scales, biases, out);
+    default:
+      return PackedRow<kBits, 128, kRows>(in, n, scales, biases, out);
+  }
+}
+
+template <int kRows>
+void Row(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+  const WeightView& w = in.p.weight;
+  switch (w.bits) {
+    case 2:
+      return PackedRowOf<2, kRows>(in, n, scales, biases, out);
+    case 4:
+      return PackedRowOf<4, kRows>(in, n, scales, biases, out);
+    case 8:
+      return PackedRowOf<8, kRows>(in, n, scales, biases, out);
+    default:
+      break;
+  }
+  switch (w.element) {
+    case Element::float32:
+      return DenseRow<Element::float32, kRows>(in, n, out);
+    case Element::bfloat16:
+      return DenseRow<Element::bfloat16, kRows>(in, n, out);
+    case Element::float16:
+      return DenseRow<Element::float16, kRows>(in, n, out);
+  }
+}
+
+void Rows(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+  switch (in.rows) {
+    case 1:
+      return Row<1>(in, n, scales, biases, out);
+    case 2:
+      return Row<2>(in, n, scales, biases, out);
+    case 3:
+      return Row<3>(in, n, scales, biases, out);
+    default:
+      return Row<4>(in, n, scales, biases, out);
+  }
+}
+
+template <int kBits>
+std::size_t PreparedFloats(int in) {
+  using D = Digits<kBits>;
+  return kHasDigits ? std::size_t(D::Blocks(in)) * (D::kBytes / sizeof(float) + 1) : std::size_t(in);
+}
+
+/// Fills the workspace and returns what it then holds.
+template <int kBits>
+Inputs Prepare(const LinearProduct& p, float* workspace) {
+  const WeightView& w = p.weight;
+  const std::size_t stride = PreparedFloats<kBits>(w.in), groups = std::size_t(PaddedGroups(w));
+  float* sums = workspace + std::size_t(p.rows) * stride;
+  std::fill_n(sums, std::size_t(p.rows) * groups, 0.0f);
+  for (int r = 0; r < p.rows; ++r) {
+    const float* from = p.x + std::size_t(r) * std::size_t(w.in);
+    float* to = workspace + std::size_t(r) * stride;
+    if constexpr (kHasDigits)
+      SplitRow<kBits>(from, w.in, to);
+    else
+      OrderRow<kBits, kLanes>(from, w.in * kBits / 32, to);
+    for (int g = 0; g < w.groups(); ++g)
+      sums[std::size_t(r) * groups + std::size_t(g)] = Sum(from + g * w.group, w.group);
+  }
+  return {p, workspace, stride, sums, 0, 0};
+}
+
+Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
+  switch (p.weight.bits) {
+    case 2:
+      return Prepare<2>(p, workspace);
+    case 4:
+      return Prepare<4>(p, workspace);
+    case 8:
+      return Prepare<8>(p, workspace);
+    default:
+      return {p, p.x, std::size_t(p.weight.in), nullptr, 0, 0};
+  }
+}
+
+/// Output n; scales and biases of its row if W is packed.
+void MultiplyRow(Inputs in, int n, const float* scales, const float* biases) {
+  const LinearProduct& p = in.p;
+  for (in.first = 0; in.first < p.rows; in.first += kRowsAtOnce) {
+    in.rows = std::min(kRowsAtOnce, p.rows - in.first);
+    float out[kRowsAtOnce];
+    Rows(in, n, scales, biases, out);
+    for (int r = 0; r < in.rows; ++r)
+      p.y[std::size_t(in.first + r) * std::size_t(p.weight.out) + std::size_t(n)] =
+          out[r] + (p.bias ? p.bias[n] : 0);
+  }
+}
+
+/// Outputs begin … end - 1.
+void MultiplyRows(const Inputs& in, int begin, int end) {
+  const WeightView& w = in.p.weight;
+  if (!w.packed()) {
+    for (int n = begin; n < end; ++n) MultiplyRow(in, n, nullptr, nullptr);
+    return;
+  }
+  thread_local GroupScales groups;
+  for (int first = begin; first < end; first += kBatch) {
+    const int rows = std::min(kBatch, end - first);
+    groups.Widen(w, first, rows);
+    for (int i = 0; i < rows; ++i) {
+      const std::size_t at = std::size_t(i) * std::size_t(w.groups());
+      MultiplyRow(in, first + i, groups.scales.data() + at, groups.biases.data() + at);
+    }
+  }
+}
+
+}  // namespace
+
+void FewRows(const LinearProduct& p, float* workspace) {
+  const WeightView& w = p.weight;
+  const Inputs in = PrepareInputs(p, workspace);
+  // Large enough that handing it out does not show, and a multiple of a cache line of results.
+  constexpr std::size_t kTaskBytes = 64 << 10;
+  const int step = int(std::clamp<std::size_t>(kTaskBytes / w.row_bytes() / 16 * 16, 16, 4096));
+  core::ThreadPool::shared().run((w.out + step - 1) / step, [&](int task) {
+    MultiplyRows(in, task * step, std::min(w.out, (task + 1) * step));
+  });
+}
+
+}  // namespace mlx_vision::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mlx_vision::kernels {
+
+HWY_EXPORT(FewRows);
+
+void few_rows(const LinearProduct& product, float* workspace) {
+  HWY_DYNAMIC_DISPATCH(FewRows)(product, workspace);
+}
+
+}  // namespace mlx_vision::kernels
+#endif  // HWY_ONCE
+// NOLINTEND(readability-identifier-naming)

@@ -1,0 +1,24 @@
+#pragma once
+#include <cstddef>
+
+#include "kernels/weight_view.h"
+
+namespace mlx_vision::kernels {
+
+/// From this many rows on many_rows() is faster.
+inline constexpr int kManyRows = 8;
+
+/// Floats of workspace that few_rows() takes at the most: x as the packed numbers are multiplied with it, and
+/// its sum over each group.
+constexpr std::size_t few_rows_workspace(int rows, int in) {
+  return std::size_t(rows) * (std::size_t(in) * 2 + 256);
+}
+
+/// Whether few_rows() knows how the weight is stored: dense, or numbers that fill a word without rest.
+constexpr bool has_few_rows(const WeightView& w) { return w.bits == 0 || 32 % w.bits == 0; }
+
+/// The product for few rows, bound by reading the weights once: each row of W is unpacked in registers and
+/// multiplied at once, on the shared pool. `workspace` holds few_rows_workspace() floats.
+void few_rows(const LinearProduct& product, float* workspace);
+
+}  // namespace mlx_vision::kernels

@@ -1,0 +1,148 @@
+#include "kernels/linear.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "kernels/few_rows.h"
+#include "kernels/many_rows.h"
+#include "kernels/self_check.h"
+#include "kernels/targets.h"
+
+using namespace mlx_vision;
+using namespace mlx_vision::kernels;
+
+namespace {
+
+mx::array noise(const mx::Shape& shape, int seed, mx::Dtype dtype = mx::float32) {
+  return mx::astype(mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(std::uint64_t(seed))),
+                    dtype);
+}
+
+float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
+
+LinearWeight packed(int out, int in, int group, int bits, mx::Dtype scales = mx::float32) {
+  const auto parts = mx::quantize(noise({out, in}, 7), group, bits);
+  return {.data = parts[0],
+          .scales = mx::astype(parts[1], scales),
+          .biases = mx::astype(parts[2], scales),
+          .group_size = group,
+          .bits = bits};
+}
+
+mx::array dense(const LinearWeight& w) {
+  if (!w.scales) return mx::astype(w.data, mx::float32);
+  return mx::dequantize(w.data, mx::astype(*w.scales, mx::float32), mx::astype(*w.biases, mx::float32),
+                        w.group_size, w.bits);
+}
+
+/// Against double precision, see product_error().
+double error_of(const LinearWeight& w, int rows) {
+  const auto x = noise({rows, w.in()}, 3);
+  return product_error(x, dense(w), linear(x, w));
+}
+
+constexpr double kRounding = 1e-6;
+constexpr int kRowCounts[] = {1, 2, 5, 7, 8, 13, 31};  // on both sides of the switch, and of a tile
+
+}  // namespace
+
+TEST_CASE("packed products equal double precision for every packing, width and number of rows") {
+  const int targets = test::for_each_target([](const char* name) {
+    CAPTURE(std::string(name));
+    for (const int bits : {2, 3, 4, 5, 6, 8})
+      for (const int group : {32, 64, 128}) {
+        // Inputs that leave a rest behind every vector width, outputs that leave one behind every tile.
+        const int in = group == 32 ? 32 * 11 : group == 64 ? 64 * 9 : 128 * 3;
+        const LinearWeight w = packed(43, in, group, bits);
+        for (const int rows : kRowCounts) {
+          CAPTURE(bits);
+          CAPTURE(group);
+          CAPTURE(rows);
+          CHECK(error_of(w, rows) < kRounding);
+        }
+      }
+  });
+  CHECK(targets >= 2);  // one with vectors and the scalar one
+}
+
+TEST_CASE("dense products equal double precision in every type") {
+  test::for_each_target([](const char* name) {
+    CAPTURE(std::string(name));
+    for (const auto dtype : {mx::float32, mx::bfloat16, mx::float16})
+      for (const int in : {2, 30, 259, 588}) {
+        if (dtype != mx::float32 && in == 259) continue;  // odd widths are converted first, see below
+        const LinearWeight w{.data = noise({37, in}, 5, dtype)};
+        for (const int rows : kRowCounts) {
+          CAPTURE(in);
+          CAPTURE(rows);
+          CHECK(error_of(w, rows) < kRounding);
+        }
+      }
+  });
+  CHECK(error_of({.data = noise({5, 7}, 5, mx::bfloat16)}, 9) < kRounding);
+}
+
+TEST_CASE("a bias is added once to every row") {
+  const LinearWeight w = packed(75, 576, 64, 4);  // several runs of inputs
+  const auto bias = noise({75}, 9);
+  for (const int rows : kRowCounts) {
+    CAPTURE(rows);
+    const auto x = noise({rows, 576}, 3);
+    CHECK(difference(linear(x, w, bias), linear(x, w) + bias) < 1e-4f);
+    CHECK(difference(linear(x, {.data = dense(w)}, bias), linear(x, w) + bias) < 1e-3f);
+  }
+}
+
+TEST_CASE("the error measure sees a wrong product") {
+  const auto x = noise({2, 64}, 1), w = noise({3, 64}, 2);
+  const auto y = mx::matmul(x, mx::transpose(w));
+  CHECK(product_error(x, w, y) < kRounding);
+  CHECK(product_error(x, w, y + mx::array(0.01f)) > 1e-5);
+  CHECK(product_error(x, w, y / mx::array(0.0f)) == 1);
+}
+
+TEST_CASE("16-bit scales are widened exactly") {
+  for (const auto dtype : {mx::bfloat16, mx::float16}) {
+    const LinearWeight w = packed(40, 256, 64, 4, dtype);
+    CHECK(error_of(w, 1) < kRounding);
+    CHECK(error_of(w, 9) < kRounding);
+  }
+}
+
+TEST_CASE("products beyond one block, panel and task are whole") {
+  CHECK(error_of(packed(700, 1024, 64, 4), 130) < kRounding);
+  CHECK(error_of(packed(3000, 128, 64, 4), 3) < kRounding);
+  const int in = 1 << 16, rows = block_rows(1 << 20, in) + 5;  // two blocks of x
+  CHECK(error_of({.data = noise({3, in}, 5)}, rows) < kRounding);
+}
+
+TEST_CASE("leading axes, views and empty inputs keep their shape") {
+  const LinearWeight w = packed(24, 64, 32, 4);
+  const auto x = noise({64, 3, 2}, 1);
+  const auto view = mx::transpose(x);  // [2, 3, 64], not contiguous
+  const auto expected = mx::matmul(view, mx::transpose(dense(w)));
+  const auto y = linear(view, w);
+  CHECK(y.shape() == mx::Shape{2, 3, 24});
+  CHECK(difference(y, expected) < 1e-4f);
+  CHECK(linear(mx::zeros({0, 64}), w).shape() == mx::Shape{0, 24});
+  CHECK_THROWS_AS(linear(mx::zeros({2, 32}), w), std::invalid_argument);
+}
+
+TEST_CASE("other types and modes go MLX's way and agree with it") {
+  const auto x = noise({9, 64}, 1);
+  const auto parts = mx::quantize(noise({32, 64}, 2), 32, 4, "mxfp4");
+  const LinearWeight fp4{.data = parts[0], .scales = parts[1], .group_size = 32, .bits = 4, .mode = "mxfp4"};
+  const auto weights =
+      mx::dequantize(parts[0], parts[1], std::nullopt, 32, 4, "mxfp4", std::nullopt, mx::float32);
+  CHECK(difference(linear(x, fp4), mx::matmul(x, mx::transpose(weights))) < 1e-3f);
+  const LinearWeight w{.data = noise({32, 64}, 2, mx::bfloat16)};
+  CHECK(linear(mx::astype(x, mx::bfloat16), w).dtype() == mx::bfloat16);
+}
+
+TEST_CASE("workspace is what the headers say") {
+  CHECK(linear_workspace(1, {.data = noise({8, 64}, 1)}) == 0);
+  CHECK(linear_workspace(3, packed(8, 64, 64, 4)) == few_rows_workspace(3, 64) * 4);
+  CHECK(linear_workspace(100, packed(8, 64, 64, 4)) == many_rows_workspace(100, 64) * 4);
+  CHECK(many_rows_workspace(1 << 20, 1024) <= kBlockFloats);
+}
