@@ -36,7 +36,7 @@ lint: build
 bench:
 	@scripts/setup.sh bench
 	cmake --preset release -DMLX_VISION_BENCH=ON
-	cmake --build --preset release -j $(JOBS) --target mlx-vision bench_images
+	cmake --build --preset release -j $(JOBS) --target mlx-vision bench_images bench_kernels
 	@scripts/bench.sh
 
 install: build

@@ -3,7 +3,8 @@
 
     compare.py build/mlx-vision MODEL PICTURE [--tokens 64] [--rounds 3] [--threads N] [--llama-bench PATH --gguf FILE]
 
-MODEL is a folder as tools/make_real_size.py writes it, or a real one. Each run is a process of its own, as a user would start it. mlx-vlm
+MODEL is a folder, or one of tools/make_real_size.py's shapes with the bits of its packed layers (qwen2_vl_2b:4, smolvlm_256m), which is then
+made in --work with random weights; PICTURE a file or a size (448x448). Each run is a process of its own, as a user would start it. mlx-vlm
 generates twice in its process and the second answer counts, since the first may compile kernels; without --reference it is left out.
 llama-bench runs the GGUF file's prompt and generation phases with as many tokens. Roofline figures come from `mlx-vision doctor` in the
 same minutes. Medians over the rounds; ratios are formed within a round.
@@ -40,9 +41,32 @@ for _ in range(int(rounds)):
     print(json.dumps({"load_s": load_s, "encode_s": spent.get("encode", 0), "prefill_tps": r.prompt_tokens / prefill_s,
                       "decode_tps": r.generation_tps, "peak_gb": r.peak_memory, "prompt": r.prompt_tokens}))
 """
+REPOSITORY = Path(__file__).resolve().parent.parent
 COLUMNS = {"load_s": "load s", "preprocess_s": "preprocess s", "encode_s": "encode s", "prefill_tps": "prefill tok/s",
            "decode_tps": "decode tok/s", "peak_gb": "peak GB", "rss_gb": "resident GB"}
 FASTER_IS_LESS = {"load_s", "preprocess_s", "encode_s", "peak_gb", "rss_gb"}
+
+
+def model_folder(name: str, work: Path) -> str:
+    if Path(name).is_dir():
+        return name
+    shape, _, bits = name.partition(":")
+    folder = work / name.replace(":", "-")
+    if not (folder / "model.safetensors").exists():
+        maker = [sys.executable, REPOSITORY / "tools" / "make_real_size.py", shape, folder]
+        subprocess.run(maker + (["--bits", bits] if bits else []), check=True, stdout=subprocess.DEVNULL)
+    return str(folder)
+
+
+def picture_file(name: str, work: Path) -> str:
+    """A pattern as PPM, which needs no library, unless the name is a file's."""
+    if Path(name).is_file():
+        return name
+    width, height = (int(n) for n in name.split("x"))
+    path = work / f"{name}.ppm"
+    pixels = bytes(c for y in range(height) for x in range(width) for c in (x * 255 // width, y * 255 // height, (x ^ y) & 255))
+    path.write_bytes(f"P6 {width} {height} 255\n".encode() + pixels)
+    return str(path)
 
 
 def run(command: list[str]) -> tuple[str, float]:
@@ -140,7 +164,10 @@ def main() -> None:
     parser.add_argument("--reference-answers", type=int, default=2, help="answers in mlx-vlm's process; the last counts")
     parser.add_argument("--llama-bench", metavar="PATH")
     parser.add_argument("--gguf", metavar="FILE", help="a model of the same shape for llama-bench")
+    parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "bench-models", help="where checkpoints and pictures are made")
     args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    args.model, args.picture = model_folder(args.model, args.work), picture_file(args.picture, args.work)
     if bool(args.llama_bench) != bool(args.gguf):
         parser.error("--llama-bench and --gguf go together")
     device = json.loads(run([args.program, "doctor", "--json"])[0])

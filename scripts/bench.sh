@@ -2,7 +2,7 @@
 # The benchmarks of a built tree (make bench). Beside the reference where a Python with its packages is found.
 #
 #   PYTHON=…                     the Python to look in (default python3)
-#   MODEL=FOLDER PICTURE=FILE    what the comparison with mlx-vlm runs; not run without a MODEL
+#   MODEL=FOLDER PICTURE=FILE    what the comparison with mlx-vlm runs (bench/compare.py); not run without a MODEL
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,11 +32,14 @@ for case in clip qwen clip_by_frame qwen_by_frame; do
   printf 'peak memory above the start for large.jpg, %s: %s kB\n' $case "$(BENCH_IMAGES=$folder build/bench_images --memory $case)"
 done
 
+step kernels
+build/bench_kernels
+
 compare 'from transformers import CLIPImageProcessorPil' bench/images/compare.py build/bench_images
 
 if [[ -n ${MODEL:-} ]]; then
-  compare 'import mlx_vlm' bench/compare_mlx_vlm.py build/mlx-vision "$MODEL" "${PICTURE:-$folder/small.jpg}"
+  compare 'import mlx_vlm' bench/compare.py build/mlx-vision "$MODEL" "${PICTURE:-448x448}" --reference "$python"
 else
-  step "beside the reference: bench/compare_mlx_vlm.py"
-  echo "Not run: it needs a checkpoint. MODEL=FOLDER [PICTURE=FILE] make bench, with a Python that has mlx_vlm."
+  step "beside the reference: bench/compare.py"
+  echo "Not run: it takes long. MODEL=qwen2_vl_2b:4 (or a folder) [PICTURE=FILE] make bench, with a Python that has mlx_vlm."
 fi

@@ -22,15 +22,19 @@
 
 // NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
 
+// Better targets of x86 have lower bits.
+#undef MLX_VISION_HAS_DIGITS
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
+#define MLX_VISION_HAS_DIGITS 1
+#else
+#define MLX_VISION_HAS_DIGITS 0
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace mlx_vision::kernels::HWY_NAMESPACE {
 namespace {
 
-#if HWY_TARGET == HWY_AVX3_DL
-constexpr bool kHasDigits = true;
-#else
-constexpr bool kHasDigits = false;
-#endif
+constexpr bool kHasDigits = MLX_VISION_HAS_DIGITS;
 
 constexpr int kDigits = 3, kBlockBytes = 64;
 constexpr float kLargest = 127 * 65536 + 127 * 256 + 127;  // that three signed bytes hold
@@ -93,7 +97,7 @@ void SplitRow(const float* x, int in, float* out) {
                                   digits + b * D::kBytes);
 }
 
-#if HWY_TARGET == HWY_AVX3_DL
+#if MLX_VISION_HAS_DIGITS
 
 /// sums + the products of four unsigned and four signed bytes in each lane. Written out, since Highway 1.0
 /// does not let this target use the intrinsic.

@@ -138,7 +138,7 @@ HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k
     if (k < w.in) RowBlocks<kBits, kGroup, kRows, kWidth / 2>(w, words, k, scales, inputs, out);
 }
 
-#if HWY_TARGET == HWY_AVX3_DL
+#if MLX_VISION_HAS_DIGITS
 
 /// As RowBlocks, for x in digits.
 template <int kBits, int kGroup, int kRows>
@@ -201,7 +201,7 @@ void PackedRow(const Inputs& in, int n, const float* scales, const float* biases
     x[r] = in.row(r);
     out[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
   }
-#if HWY_TARGET == HWY_AVX3_DL
+#if MLX_VISION_HAS_DIGITS
   DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), scales, x, out);
 #else
   RowBlocks<kBits, kGroup, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x,

@@ -76,8 +76,7 @@ std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std:
 
 std::uint64_t threads_scratch(const ModelShape& model, const BlocksShape& blocks) {
   const std::int64_t padded = (blocks.head_dim + kValueColumns - 1) / kValueColumns * kValueColumns;
-  const std::int64_t attend =
-      kQueryRows * (2 * padded + kKeyTile + 2) + kTileRows * kKeyTile + padded * (kValueColumns + kKeyTile);
+  const std::int64_t attend = kQueryRows * (2 * padded + kKeyTile + 2) + padded * (kValueColumns + kKeyTile);
   return Bytes(model.kernel_threads) * kFloat * Bytes(attend + kPanelFloats);
 }
 

@@ -1,0 +1,33 @@
+#include "memory/workspace.h"
+
+#include <doctest/doctest.h>
+
+#include "kernels/attend.h"
+#include "kernels/few_rows.h"
+#include "kernels/many_rows.h"
+
+using namespace mlx_vision;
+
+// src/memory sees no other layer and has the sizes a second time.
+TEST_CASE("the plan counts what the kernels allocate") {
+  memory::ModelShape model;
+  model.kernel_threads = 3;
+  for (const int in : {32, 588, 1536, 8960, 500'000})
+    for (const int rows : {1, 7, 8, 30, 100'000}) {
+      CAPTURE(in);
+      CAPTURE(rows);
+      const std::size_t floats = rows < kernels::kManyRows ? kernels::few_rows_workspace(rows, in)
+                                                           : kernels::many_rows_workspace(rows, in);
+      CHECK(memory::product_workspace(model, rows, in) == floats * sizeof(float));
+    }
+  for (const int d : {16, 64, 72, 80, 128, 256}) {
+    CAPTURE(d);
+    const std::size_t held = 3 * sizeof(float) * (kernels::attend_scratch(d, d) + kernels::kPanelFloats);
+    const std::uint64_t planned = memory::threads_scratch(model, {.head_dim = d});
+    CHECK(planned >= held);
+    CHECK(planned <= held + held / 4);
+  }
+  model.kernel_threads = 0;
+  CHECK(memory::product_workspace(model, 100, 100) == 0);
+  CHECK(memory::threads_scratch(model, {.head_dim = 64}) == 0);
+}
