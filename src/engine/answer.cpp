@@ -97,7 +97,6 @@ void Answer::begin() {
 void Answer::prefill(int count) {
   apply_settings();
   if (settings_) count = std::min(count, settings_->prefill_chunk);
-  const bool last = sequence_->processed + count >= sequence_->prompt_length;
   std::optional<mx::array> logits;
   {
     Stopwatch watch(outcome_.prefill_s);
@@ -109,7 +108,7 @@ void Answer::prefill(int count) {
   }
   report(Progress::Stage::prefill, std::uint64_t(sequence_->processed),
          std::uint64_t(sequence_->prompt_length));
-  if (!last) return;
+  if (sequence_->processed < sequence_->prompt_length) return;
   if (!logits) throw EngineError("prefill: expected logits after the last prompt token, got none");
   job_.images.clear();
   first_token(*logits);

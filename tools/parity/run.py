@@ -86,7 +86,7 @@ def request(case: Case, item: Input, scratch: Path) -> list[str]:
     last = max(i for i, t in enumerate(turns) if t["role"] == "user")
     pictures = [{"type": "image_url", "image_url": {"url": str(p)}} for p in item.images]
     words = [{"type": "text", "text": turns[last]["content"]}]
-    text_first = case.family in ("qwen2_vl", "llava")
+    text_first = case.family in ("qwen2_vl", "llava", "gemma3")
     turns[last]["content"] = words + pictures if text_first else pictures + words
     file.write_text(json.dumps(turns), encoding="utf-8")
     return ["--messages", str(file)]
@@ -113,7 +113,7 @@ def compare(program: Program, case: Case, item: Input, scratch: Path) -> Result:
         pictures = [a for p in item.images for a in ("--image", str(p))]
         program("preprocess", *model, *pictures, "--output", str(file))
         ours = load_file(file)
-        known = {k: t for k, t in item.arrays.items() if "mm_token_type" not in k}
+        known = {k: t for k, t in item.arrays.items() if "token_type_ids" not in k and k != "labels"}
         if known:
             out.arrays = max(t.difference(ours[k]) if k in ours else float("inf") for k, t in known.items())
     if doubled:
