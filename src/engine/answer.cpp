@@ -84,7 +84,9 @@ void Answer::encode_next() {
 
 void Answer::begin() {
   if (job_.capture && !features_.empty()) {
-    const mx::array all = nn::joined(features_, 0);
+    // Behind a row's own values may stand others, for the decoder's first blocks.
+    const mx::array wide = nn::joined(features_, 0);
+    const auto all = mx::slice(wide, {0, 0}, {wide.shape(0), model_.shape().text.hidden});
     outcome_.feature_width = all.shape(-1);
     outcome_.image_features = to_host(all);
   }
