@@ -37,7 +37,7 @@ VARIANTS = {
     "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "qwen3_vl": "base hf 4bit",
     "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
-    "llava_onevision": "base hf", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
+    "llava_onevision": "base hf", "gemma3": "base hf", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
 AGREE = 2e-4        # between transformers and mlx-vlm, logits and features, float32
@@ -119,7 +119,7 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
         judge = reference.Transformers(folder / "judge" if variant == "base" else model_dir, fixture.judge_type)
     agreement = 0.0
     for label, user, wanted in INPUTS:
-        if len(wanted) > fixture.most_images or (variant != "base" and label not in FEWER):
+        if not fixture.takes(user, wanted) or (variant != "base" and label not in FEWER):
             continue
         paths = [pictures[p] for p in wanted]
         prepared = prompts.prepare(user, [root / p for p in paths])
@@ -162,7 +162,7 @@ def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict
         if not prepared:
             processor = reference.Prompts(scratch / "float32")
             prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS
-                        if len(wanted) <= fixture.most_images]
+                        if fixture.takes(user, wanted)]
         for each in prepared:
             answer = judge.answer(each)
             if min(answer.margins) < LEAST_MARGIN or len(set(answer.tokens)) < LEAST_TOKENS:

@@ -8,16 +8,16 @@ namespace {
 
 constexpr int kMaxWidth = 1 << 20, kMaxLayers = 1024, kMaxVocab = 1 << 24;
 
-// transformers' class defaults, which released configurations rely on (LLaVA 1.5 names almost no field).
-struct Defaults {
-  int hidden, layers, heads, mlp_hidden, vocab;
-  float norm_eps, theta;
-  int kv_heads = 0;        ///< 0 = as many as heads
-  int head_dim = 0;        ///< 0 = hidden / heads
-  float rotated_part = 1;  ///< of a head; another value may be given only where this is not 1
-};
+// The last `window` tokens, in these layers.
+void set_window(nn::DecoderSpec& s, int window, std::vector<bool> layers) {
+  if (window <= 0) return;
+  s.window = window;
+  s.windowed = std::move(layers);
+}
 
-nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
+}  // namespace
+
+nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults& d) {
   nn::DecoderSpec s;
   s.hidden = c.size_or("hidden_size", d.hidden, 1, kMaxWidth);
   s.layers = c.size_or("num_hidden_layers", d.layers, 1, kMaxLayers);
@@ -30,9 +30,7 @@ nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
   if (s.heads % s.kv_heads != 0)
     c.fail("num_key_value_heads", "expected a divisor of " + std::to_string(s.heads));
   if (s.head_dim % 2 != 0) c.fail("head_dim", "expected an even number, got " + std::to_string(s.head_dim));
-  if (const auto act = c.get_or<std::string>("hidden_act", "silu"); act != "silu")
-    c.fail("hidden_act", "only silu is supported by this decoder, got " + act);
-  if (c.get_or("use_sliding_window", false)) c.fail("use_sliding_window", "is not supported by this decoder");
+  s.activation = nn::activation_or(c, d.activation_key, d.activation);
   s.rope = nn::parse_rope(c, s.head_dim, d.theta, d.rotated_part);
   if (d.rotated_part == 1 && s.rope.rotated != s.head_dim)
     c.fail("partial_rotary_factor", "only 1 is supported by this decoder");
@@ -42,8 +40,10 @@ nn::DecoderSpec parse(const core::ConfigReader& c, const Defaults& d) {
   return s;
 }
 
+namespace {
+
 nn::DecoderSpec llama(const core::ConfigReader& c) {
-  auto s = parse(c, {4096, 32, 32, 11008, 32000, 1e-6f, 10000});
+  auto s = parse_decoder(c, {4096, 32, 32, 11008, 32000, 1e-6f, 10000});
   s.qkv_bias = s.output_bias = c.get_or("attention_bias", false);
   s.mlp_bias = c.get_or("mlp_bias", false);
   return s;
@@ -52,18 +52,14 @@ nn::DecoderSpec llama(const core::ConfigReader& c) {
 nn::DecoderSpec mistral(const core::ConfigReader& c) {
   // null means none, as transformers has it; absent, 4096.
   const int window = c.raw().contains("sliding_window") ? c.get_or("sliding_window", 0) : 4096;
-  auto s = parse(c, {4096, 32, 32, 14336, 32000, 1e-6f, 10000, /*kv_heads=*/8});
-  // A context that is no longer than the window never meets it.
-  if (window > 0 && c.get_or("max_position_embeddings", 4096 * 32) > window)
-    c.fail("sliding_window", "is not supported by this decoder, got " + std::to_string(window));
+  auto s = parse_decoder(c, {4096, 32, 32, 14336, 32000, 1e-6f, 10000, /*kv_heads=*/8});
+  set_window(s, window, std::vector<bool>(std::size_t(s.layers), true));
   return s;
 }
 
 nn::DecoderSpec ministral3(const core::ConfigReader& c) {
-  auto s = parse(c, {4096, 34, 32, 14336, 131072, 1e-5f, 1000000, /*kv_heads=*/8, /*head_dim=*/128});
-  if (const int window = c.get_or("sliding_window", 0);
-      window > 0 && c.get_or("max_position_embeddings", 262144) > window)
-    c.fail("sliding_window", "is not supported by this decoder, got " + std::to_string(window));
+  auto s = parse_decoder(c, {4096, 34, 32, 14336, 131072, 1e-5f, 1000000, /*kv_heads=*/8, /*head_dim=*/128});
+  set_window(s, c.get_or("sliding_window", 0), std::vector<bool>(std::size_t(s.layers), true));
   const auto rope = c.child("rope_parameters");
   if (const auto beta = rope.get_or("llama_4_scaling_beta", 0.0f); beta != 0)
     s.growth = nn::QueryGrowth{beta, rope.size("original_max_position_embeddings", 1, 1 << 30)};
@@ -71,8 +67,13 @@ nn::DecoderSpec ministral3(const core::ConfigReader& c) {
 }
 
 nn::DecoderSpec qwen2(const core::ConfigReader& c) {
-  auto s = parse(c, {4096, 32, 32, 22016, 151936, 1e-6f, 10000});
+  auto s = parse_decoder(c, {4096, 32, 32, 22016, 151936, 1e-6f, 10000});
   s.qkv_bias = true;
+  if (c.get_or("use_sliding_window", false)) {
+    std::vector<bool> layers;
+    for (int i = 0; i < s.layers; ++i) layers.push_back(i >= c.get_or("max_window_layers", 28));
+    set_window(s, c.get_or("sliding_window", 4096), std::move(layers));
+  }
   return s;
 }
 
@@ -88,7 +89,7 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
-  auto s = parse(text, {8192, 80, 64, 29568, 152064, 1e-5f, 1000000});
+  auto s = parse_decoder(text, {8192, 80, 64, 29568, 152064, 1e-5f, 1000000});
   s.qkv_bias = true;
   if (!s.rope.sections) text.fail("rope_scaling.mrope_section", "required field is missing, expected a list");
   return s;
@@ -162,10 +163,11 @@ std::vector<bool> linear_layers(const core::ConfigReader& c, int layers) {
 }  // namespace
 
 nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture) {
-  auto s = mixture ? parse(text, {2048, 40, 16, 1, 248320, 1e-6f, 10000, /*kv_heads=*/2, /*head_dim=*/256,
-                                  /*rotated_part=*/0.25f})
-                   : parse(text, {4096, 32, 16, 12288, 248320, 1e-6f, 10000, /*kv_heads=*/4,
-                                  /*head_dim=*/256, /*rotated_part=*/0.25f});
+  auto s = mixture
+               ? parse_decoder(text, {2048, 40, 16, 1, 248320, 1e-6f, 10000, /*kv_heads=*/2, /*head_dim=*/256,
+                                      /*rotated_part=*/0.25f})
+               : parse_decoder(text, {4096, 32, 16, 12288, 248320, 1e-6f, 10000, /*kv_heads=*/4,
+                                      /*head_dim=*/256, /*rotated_part=*/0.25f});
   s.qkv_bias = s.output_bias = text.get_or("attention_bias", false);
   s.head_norm = true;
   if (!text.get_or("attn_output_gate", true)) text.fail("attn_output_gate", "expected true");
@@ -180,8 +182,8 @@ nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture) {
 }
 
 nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture) {
-  auto s = mixture ? parse(text, {2048, 24, 16, 5632, 151936, 1e-6f, 500000, /*kv_heads=*/16})
-                   : parse(text, {4096, 32, 32, 22016, 151936, 1e-6f, 500000, 0, /*head_dim=*/128});
+  auto s = mixture ? parse_decoder(text, {2048, 24, 16, 5632, 151936, 1e-6f, 500000, /*kv_heads=*/16})
+                   : parse_decoder(text, {4096, 32, 32, 22016, 151936, 1e-6f, 500000, 0, /*head_dim=*/128});
   s.qkv_bias = s.output_bias = text.get_or("attention_bias", false);
   s.head_norm = true;
   set_interleaved(text, s.rope, {24, 20, 20});

@@ -5,6 +5,19 @@
 
 namespace mlx_vision::backbones {
 
+/// transformers' class defaults, which released configurations rely on (LLaVA 1.5 names almost no field).
+struct DecoderDefaults {
+  int hidden, layers, heads, mlp_hidden, vocab;
+  float norm_eps, theta;
+  int kv_heads = 0;        ///< 0 = as many as heads
+  int head_dim = 0;        ///< 0 = hidden / heads
+  float rotated_part = 1;  ///< of a head; another value may be given only where this is not 1
+  const char *activation_key = "hidden_act", *activation = "silu";
+};
+
+/// The fields that decoders have in common. @throws ConfigError
+nn::DecoderSpec parse_decoder(const core::ConfigReader& text, const DecoderDefaults& defaults);
+
 /// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "ministral3",
 /// "qwen2"). Fields
 /// that are absent take transformers' defaults of that type. @throws ConfigError for another type, or a field

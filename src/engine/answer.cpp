@@ -84,7 +84,9 @@ void Answer::encode_next() {
 
 void Answer::begin() {
   if (job_.capture && !features_.empty()) {
-    const mx::array all = nn::joined(features_, 0);
+    // Behind a row's own values may stand others, for the decoder's first blocks.
+    const mx::array wide = nn::joined(features_, 0);
+    const auto all = mx::slice(wide, {0, 0}, {wide.shape(0), model_.shape().text.hidden});
     outcome_.feature_width = all.shape(-1);
     outcome_.image_features = to_host(all);
   }
@@ -97,7 +99,6 @@ void Answer::begin() {
 void Answer::prefill(int count) {
   apply_settings();
   if (settings_) count = std::min(count, settings_->prefill_chunk);
-  const bool last = sequence_->processed + count >= sequence_->prompt_length;
   std::optional<mx::array> logits;
   {
     Stopwatch watch(outcome_.prefill_s);
@@ -109,7 +110,7 @@ void Answer::prefill(int count) {
   }
   report(Progress::Stage::prefill, std::uint64_t(sequence_->processed),
          std::uint64_t(sequence_->prompt_length));
-  if (!last) return;
+  if (sequence_->processed < sequence_->prompt_length) return;
   if (!logits) throw EngineError("prefill: expected logits after the last prompt token, got none");
   job_.images.clear();
   first_token(*logits);

@@ -79,7 +79,8 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
 }
 
 Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
-  const std::int64_t chunk = std::min<std::int64_t>(settings.prefill_chunk, work.prompt_tokens);
+  const std::int64_t chunk =
+      std::min<std::int64_t>(std::int64_t(settings.prefill_chunk) + m.vision.unparted, work.prompt_tokens);
   const AttentionShape a{.heads = m.text.heads, .queries = chunk, .keys = work.prompt_tokens};
   const Moment worst =
       worst_half(activations(m, m.text, chunk), attention_scores(m, a, settings.attention_bytes),
@@ -88,7 +89,7 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   out[Part::weights] = m.weights.total();
   for (const ImageWork& image : work.images) out[Part::features] += feature_bytes(m, image);
   if (work.images.size() > 1) out[Part::features] *= 2;  // and joined
-  const Bytes cache = cache_bytes(m, work.prompt_tokens, settings.cache_step);
+  const Bytes cache = cache_bytes(m, work.prompt_tokens, settings);
   const int growing = work.prompt_tokens > chunk ? 2 : 1;
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * Bytes(growing);
   out[Part::prompt] =
@@ -102,7 +103,7 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
 
 Phase decode(const ModelShape& m, const Work& work, const Settings& settings) {
   const std::int64_t tokens = work.prompt_tokens + std::max<std::int64_t>(work.max_tokens - 1, 0);
-  const Bytes cache = cache_bytes(m, tokens, settings.cache_step);
+  const Bytes cache = cache_bytes(m, tokens, settings);
   const HalfBlock half = activations(m, m.text, 1), space = workspace(m, m.text, 1, m.packed_text);
   Phase out{.name = "decode"};
   out[Part::weights] = m.weights.total();
@@ -163,11 +164,17 @@ Demand MemoryPlan::device_demand() const {
   return demand_of(*this, device_peak(), {Part::cache, Part::features});
 }
 
-std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, int step) {
-  const std::int64_t capacity = (tokens + step - 1) / step * step;
-  const int attending = m.text.layers - m.text.recurrent_layers;
-  return Bytes(attending) * 2 * Bytes(m.text.key_width()) * Bytes(capacity) * Bytes(m.element_bytes) +
-         Bytes(m.text.recurrent_layers) * m.text.recurrent_bytes;
+std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, const Settings& settings) {
+  const auto whole_steps = [&](std::int64_t count) {
+    return (count + settings.cache_step - 1) / settings.cache_step * settings.cache_step;
+  };
+  const BlocksShape& t = m.text;
+  // A window's cache holds what a chunk sees, and a step more.
+  const std::int64_t shown = std::min<std::int64_t>(tokens, t.window - 1 + settings.prefill_chunk);
+  const std::int64_t windowed = t.windowed_layers * whole_steps(shown + settings.cache_step - 1);
+  const std::int64_t full = (t.layers - t.recurrent_layers - t.windowed_layers) * whole_steps(tokens);
+  return Bytes(full + windowed) * 2 * Bytes(t.key_width()) * Bytes(m.element_bytes) +
+         Bytes(t.recurrent_layers) * t.recurrent_bytes;
 }
 
 MemoryPlan plan_request(const ModelShape& model, const Work& work, const Settings& settings) {

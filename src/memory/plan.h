@@ -81,6 +81,6 @@ MemoryPlan plan_request(const ModelShape& model, const Work& work, const Setting
 Phase plan_load(const ModelShape& model);
 
 /// Caches of all layers: of keys and values for so many tokens, rounded up to the step, and recurrent states.
-std::uint64_t cache_bytes(const ModelShape& model, std::int64_t tokens, int step);
+std::uint64_t cache_bytes(const ModelShape& model, std::int64_t tokens, const Settings& settings);
 
 }  // namespace mlx_vision::memory

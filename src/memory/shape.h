@@ -11,9 +11,11 @@ struct BlocksShape {
   bool rotation = false;       ///< positions enter as products with tables of cosines and sines
   bool wide_rotation = false;  ///< these products are float32 whatever an element is
 
-  bool head_norm = false;    ///< queries and keys are normed by head
-  int chosen = 0;            ///< experts of each token, mlp_hidden wide; 0 = no mixture
-  int shared_hidden = 0;     ///< of the expert that every token takes besides
+  bool head_norm = false;   ///< queries and keys are normed by head
+  int chosen = 0;           ///< experts of each token, mlp_hidden wide; 0 = no mixture
+  int shared_hidden = 0;    ///< of the expert that every token takes besides
+  int windowed_layers = 0;  ///< of `layers`, those whose cache holds no more than `window` tokens
+  int window = 0;
   int recurrent_layers = 0;  ///< of `layers`, those with a recurrence in place of attention and its cache
   std::int64_t recurrent_values = 0;  ///< float32 values that such a layer holds for each row of a prompt
   std::uint64_t recurrent_bytes = 0;  ///< of the state that it carries from token to token
@@ -33,7 +35,8 @@ struct VisionShape {
   int merge = 1;           ///< patches that become one row of the language model
   int merged_hidden = 0;   ///< width inside the projector
   int feature_layers = 1;  ///< hidden states that are kept and joined
-  int depth = 0;  ///< widths of the language model that a row has for its first blocks, besides its own
+  int depth = 0;     ///< widths of the language model that a row has for its first blocks, besides its own
+  int unparted = 0;  ///< tokens of a prompt that see each other both ways and are taken at once
   int packing_arrays = 0;  ///< of the language model's width, per row, while rows are put together
 };
 

@@ -74,11 +74,13 @@ struct Family {
 };
 
 // One line per file of a family.
+extern const Family kGemma3;
 extern const Family kIdefics3;
 extern const Family kLlava;
 extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;
 extern const Family kMistral3;
+extern const Family kPaliGemma;
 extern const Family kPixtral;
 extern const Family kQwen2Vl;
 extern const Family kQwen2_5Vl;

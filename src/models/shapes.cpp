@@ -44,6 +44,8 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
                           .activation_arrays = arrays_of(s.activation),
                           .rotation = true,
                           .head_norm = s.head_norm};
+  out.windowed_layers = int(std::count(s.windowed.begin(), s.windowed.end(), true));
+  out.window = s.window;
   if (s.delta_net) add_recurrence(out, s);
   if (s.mixture) add_mixture(out, *s.mixture);
   return out;

@@ -89,13 +89,10 @@ mx::array attention(const mx::array& q, const mx::array& k, const mx::array& v, 
 VisibleKeys visible_keys(int begin, int count, int window, std::span<const MutualRows> mutual) {
   VisibleKeys out;
   for (int i = begin; i < begin + count; ++i) {
-    int first = window > 0 ? std::max(0, i - window + 1) : 0, last = i;
+    int last = i;
     for (const auto& rows : mutual)
-      if (i >= rows.begin && i < rows.end) {
-        first = std::min(first, rows.begin);
-        last = rows.end - 1;
-      }
-    out.first.push_back(first);
+      if (i >= rows.begin && i < rows.end) last = rows.end - 1;
+    out.first.push_back(window > 0 ? std::max(0, i - window + 1) : 0);
     out.last.push_back(last);
   }
   return out;

@@ -34,8 +34,8 @@ struct VisibleKeys {
   int key_begin = 0;  ///< position of the first key at hand
 };
 
-/// Queries at positions `begin … begin + count - 1` that see themselves and what precedes them, at most
-/// `window` positions in all (0 = no limit), and all of their own `mutual` rows.
+/// Queries at positions `begin … begin + count - 1` that see themselves, what precedes them and all of their
+/// own `mutual` rows, but nothing `window` or more positions before them (0 = no limit).
 VisibleKeys visible_keys(int begin, int count, int window, std::span<const MutualRows> mutual);
 
 /// attention() with the keys that `visible` names. `softcap` > 0 bounds scores by softcap · tanh(score /

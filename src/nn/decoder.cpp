@@ -90,10 +90,14 @@ mx::array Decoder::embed(const mx::array& ids) const {
 
 mx::array Decoder::operator()(mx::array h, const StepPositions& positions,
                               std::span<DecoderCache* const> caches, std::span<const mx::array> added) const {
+  auto windowed = positions;
+  if (window_rope_)
+    windowed.table = window_rope_->table_from_offsets(positions.table.begin, h.shape(1), h.dtype());
   std::vector<LayerCache*> layer(caches.size());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     for (std::size_t b = 0; b < caches.size(); ++b) layer[b] = &(*caches[b])[i];
-    h = blocks_[i](h, blocks_[i].windowed && window_rope_ ? *window_rope_ : rope_, positions, layer);
+    const bool local = blocks_[i].windowed && window_rope_;
+    h = blocks_[i](h, local ? *window_rope_ : rope_, local ? windowed : positions, layer);
     if (i < added.size()) h = h + added[i];
     settle(h);
   }

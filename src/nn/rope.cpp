@@ -94,9 +94,14 @@ std::vector<int> axes_of(const RopeSpec& spec) {
 }  // namespace
 
 RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta, float default_part) {
-  RopeSpec spec{.head_dim = head_dim};
   const bool modern = text.is_object("rope_parameters");
   const auto r = text.child_or_empty(modern ? "rope_parameters" : "rope_scaling");
+  return parse_rope_object(text, r, head_dim, default_theta, default_part);
+}
+
+RopeSpec parse_rope_object(const core::ConfigReader& text, const core::ConfigReader& r, int head_dim,
+                           float default_theta, float default_part) {
+  RopeSpec spec{.head_dim = head_dim};
   spec.theta = r.get_or("rope_theta", text.get_or("rope_theta", default_theta));
   if (!(spec.theta > 0)) text.fail("rope_theta", "expected a positive number");
   const float part = r.get_or("partial_rotary_factor", text.get_or("partial_rotary_factor", default_part));
@@ -137,7 +142,8 @@ Rope::Rope(const RopeSpec& spec) : spec_(spec) {
 }
 
 Rope::Table Rope::table_from_offsets(std::span<const int> begin) const {
-  return {.offsets = mx::array(begin.begin(), {int(begin.size())}, mx::int32)};
+  return {.begin = {begin.begin(), begin.end()},
+          .offsets = mx::array(begin.begin(), {int(begin.size())}, mx::int32)};
 }
 
 Rope::Table Rope::table_from_offsets(std::span<const int> begin, int length, mx::Dtype dtype) const {
@@ -155,7 +161,8 @@ Rope::Table Rope::table_from_offsets(std::span<const int> begin, int length, mx:
           sin.push_back(spec_.amplitude * std::sin(angle));
         }
   const mx::Shape shape{int(begin.size()), 1, length, spec_.dims()};
-  return {.cos = mx::array(cos.begin(), shape, mx::float32),
+  return {.begin = {begin.begin(), begin.end()},
+          .cos = mx::array(cos.begin(), shape, mx::float32),
           .sin = mx::array(sin.begin(), shape, mx::float32)};
 }
 

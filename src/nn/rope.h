@@ -40,6 +40,10 @@ struct RopeSpec {
 /// configuration. @throws ConfigError for a type that is not supported
 RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta,
                     float default_part = 1);
+/// The same where the parameters stand in an object of their own, one of several; `text` says what it does
+/// not.
+RopeSpec parse_rope_object(const core::ConfigReader& text, const core::ConfigReader& rope, int head_dim,
+                           float default_theta, float default_part = 1);
 
 class Rope {
  public:
@@ -47,7 +51,8 @@ class Rope {
 
   /// Where the tokens of one step stand; made once per step, used by every layer.
   struct Table {
-    std::optional<mx::array> offsets = {};        ///< `[B]` int32: one axis, consecutive
+    std::vector<int> begin = {};                  ///< one axis, consecutive: of each row of the batch
+    std::optional<mx::array> offsets = {};        ///< the same, `[B]` int32
     std::optional<mx::array> cos = {}, sin = {};  ///< `[B, 1, L, rotated]`: anything else
   };
   /// Consecutive tokens; row b of the batch begins at `begin[b]`.

@@ -27,8 +27,9 @@ struct SquareRule {
 struct FixedText {
   ImageText text;
   int count = 0;
-  int patch = 0;  ///< side of the encoder's patches; 0: not known, or it has none
-  int cell = 0;   ///< side of a token's part of the result; 0: the tokens are a square lattice
+  int patch = 0;           ///< side of the encoder's patches; 0: not known, or it has none
+  int cell = 0;            ///< side of a token's part of the result; 0: the tokens are a square lattice
+  PromptFrame frame = {};  ///< static text
 };
 
 std::int64_t area(Size size) { return std::int64_t(size.width) * size.height; }
@@ -81,6 +82,8 @@ class FixedSquare final : public ImageProcessor {
   }
 
   std::string_view placeholder() const override { return text_.text.placeholder; }
+
+  PromptFrame frame() const override { return text_.frame; }
 
   std::string describe() const override {
     std::string text = std::to_string(rule_.result.width);
@@ -230,7 +233,8 @@ std::unique_ptr<ImageProcessor> make_paligemma_square(const ProcessorFiles& file
     return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
                      .count = count,
                      .patch = patch,
-                     .cell = count == patches ? patch : 0};
+                     .cell = count == patches ? patch : 0,
+                     .frame = {.after_images = "<bos>", .end = "\n", .most_images = 1}};
   });
 }
 

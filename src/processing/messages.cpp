@@ -96,7 +96,7 @@ Json content_of(const Message& message, std::size_t index, const Chat& chat, Pro
 }
 
 /// A message's content as one string; a space keeps text apart from an image before it.
-std::string flattened(const Json& content, std::string_view image_token) {
+std::string flattened(const Json& content, std::string_view image_token, PromptRule rule) {
   if (content.is_string()) return content.get<std::string>();
   std::string out;
   bool after_image = false;
@@ -108,7 +108,7 @@ std::string flattened(const Json& content, std::string_view image_token) {
     }
     const auto& text = part.at("text").get_ref<const std::string&>();
     if (text.empty()) continue;
-    if (after_image && space_at_end(text, true) == 0) out.append(" ");
+    if (after_image && rule != PromptRule::glued && space_at_end(text, true) == 0) out.append(" ");
     out.append(text);
     after_image = false;
   }
@@ -126,12 +126,12 @@ Json to_template_messages(const Chat& chat, PromptRule rule) {
   return messages;
 }
 
-std::string plain_prompt(const Json& messages, std::string_view image_token) {
+std::string plain_prompt(const Json& messages, std::string_view image_token, PromptRule rule) {
   if (messages.size() == 1 && messages[0].at("role") == "user")
-    return flattened(messages[0].at("content"), image_token);
+    return flattened(messages[0].at("content"), image_token, rule);
   std::string out;
   for (const Json& message : messages) {
-    const std::string content = flattened(message.at("content"), image_token);
+    const std::string content = flattened(message.at("content"), image_token, rule);
     std::string role = message.at("role").get<std::string>();
     if (role == "system" || role == "user" || role == "assistant" || role == "tool") {
       role.front() = char(role.front() - 'a' + 'A');

@@ -42,6 +42,13 @@ struct ImageLimits {
   std::optional<std::int64_t> min_pixels, max_pixels;
 };
 
+/// What a prompt with images has besides them and what was said.
+struct PromptFrame {
+  std::string_view after_images = {};  ///< behind the last image
+  std::string_view end = {};
+  int most_images = 0;  ///< that a prompt takes; 0 = any number
+};
+
 /// A family's image preparation for one checkpoint. Immutable; safe from any thread.
 class ImageProcessor {
  public:
@@ -65,6 +72,9 @@ class ImageProcessor {
 
   /// The text that stands for one image in a rendered prompt, before expansion.
   virtual std::string_view placeholder() const = 0;
+
+  /// Of prompts with images.
+  virtual PromptFrame frame() const { return {}; }
 
   /// A sentence for `inspect`: sizes, filter, mean and std, budget.
   virtual std::string describe() const = 0;
@@ -91,6 +101,7 @@ ProcessorFiles read_processor_files(const std::filesystem::path& folder);
 enum class PromptRule {
   image_first,    ///< content = [images…, text]
   text_first,     ///< content = [text, images…]
+  glued,          ///< as image_first; where there is no chat template, no space parts images from text
   plain_answers,  ///< as image_first, but an assistant's content is a string, which such templates append to
 };
 
@@ -103,7 +114,8 @@ nlohmann::ordered_json to_template_messages(const Chat& chat, PromptRule rule);
 
 /// The prompt of a checkpoint without a chat template, from the same messages: the text of a single user
 /// message as it is, otherwise "User: …" lines that end in "Assistant:". `image_token` stands for an image.
-std::string plain_prompt(const nlohmann::ordered_json& messages, std::string_view image_token);
+std::string plain_prompt(const nlohmann::ordered_json& messages, std::string_view image_token,
+                         PromptRule rule = PromptRule::image_first);
 
 /// Replaces each placeholder by its image's expansion, left to right.
 /// @throws RequestError when the numbers differ: "prompt: 2 places for images (<image>), got 1 image".

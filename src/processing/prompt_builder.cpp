@@ -12,7 +12,7 @@ PromptBuilder::PromptBuilder(Parts parts) : parts_(std::move(parts)) {}
 std::string PromptBuilder::render(const Chat& chat, std::optional<bool> enable_thinking) const {
   if (chat.messages.empty()) throw RequestError("messages: expected at least one message, got none");
   const nlohmann::ordered_json messages = to_template_messages(chat, parts_.rule);
-  if (!parts_.chat_template) return plain_prompt(messages, parts_.processor->placeholder());
+  if (!parts_.chat_template) return plain_prompt(messages, parts_.processor->placeholder(), parts_.rule);
   return parts_.chat_template->render(messages, {.add_generation_prompt = true,
                                                  .enable_thinking = enable_thinking.value_or(false),
                                                  .now_seconds = std::nullopt});
@@ -31,7 +31,14 @@ Prompt PromptBuilder::build_raw(std::string rendered, const std::vector<ImagePar
 Prompt PromptBuilder::outline(std::string rendered, std::vector<PictureSize> pictures) const {
   Prompt prompt{.text = std::move(rendered), .pictures = std::move(pictures)};
   prompt.sizes = plan_images(*parts_.processor, prompt.pictures);
-  prompt.ids = encode(expand_placeholders(prompt.text, parts_.processor->placeholder(), prompt.sizes));
+  auto sizes = prompt.sizes;
+  const PromptFrame frame = sizes.empty() ? PromptFrame{} : parts_.processor->frame();
+  if (frame.most_images > 0 && int(sizes.size()) > frame.most_images)
+    throw RequestError("images: this model takes " + std::to_string(frame.most_images) +
+                       " in a prompt, got " + std::to_string(sizes.size()));
+  if (!sizes.empty()) sizes.back().expansion.append(frame.after_images);
+  std::string expanded = expand_placeholders(prompt.text, parts_.processor->placeholder(), sizes);
+  prompt.ids = encode(expanded.append(frame.end));
   return prompt;
 }
 

@@ -21,15 +21,29 @@ TEST_CASE("a decoder's type decides its defaults") {
   CHECK_FALSE(mistral.qkv_bias);
 }
 
-TEST_CASE("a sliding window is refused unless the context never meets it") {
+TEST_CASE("Mistral's sliding window is 4096 where the field is absent, and none where it is null") {
   const auto decoder = [](const std::string& fields) {
     return text_decoder(
         core::ConfigReader::from_text(R"({"model_type": "mistral")" + fields + "}", "config.json"));
   };
-  CHECK_THROWS_AS(decoder(""), ConfigError);  // absent, it is 4096
-  CHECK_THROWS_AS(decoder(R"(, "sliding_window": 4096, "max_position_embeddings": 32768)"), ConfigError);
-  CHECK_NOTHROW(decoder(R"(, "sliding_window": 4096, "max_position_embeddings": 4096)"));
-  CHECK_NOTHROW(decoder(R"(, "sliding_window": null, "max_position_embeddings": 32768)"));
+  CHECK(decoder("").window == 4096);
+  CHECK(decoder("").has_window(31));
+  CHECK(decoder(R"(, "sliding_window": 100)").window == 100);
+  CHECK_FALSE(decoder(R"(, "sliding_window": null)").has_window(0));
+}
+
+TEST_CASE("Qwen2's window is for the later layers, and only if it is asked for") {
+  const auto decoder = [](const std::string& fields) {
+    return text_decoder(core::ConfigReader::from_text(
+        R"({"model_type": "qwen2", "num_hidden_layers": 6, "max_window_layers": 4, "sliding_window": 50)" +
+            fields + "}",
+        "config.json"));
+  };
+  CHECK_FALSE(decoder("").has_window(5));
+  const auto windowed = decoder(R"(, "use_sliding_window": true)");
+  CHECK(windowed.window == 50);
+  CHECK_FALSE(windowed.has_window(3));
+  CHECK(windowed.has_window(4));
 }
 
 }  // namespace mlx_vision::backbones

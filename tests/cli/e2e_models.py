@@ -33,7 +33,7 @@ class Models(ProgramTest):
     def test_types_that_are_only_prepared_are_listed_and_prepared(self):
         listed = json.loads(self.answered("models", "--json").stdout)
         types = listed["prepared_only"]
-        self.assertIn("gemma3", types)
+        self.assertIn("glm4v", types)
         for family in listed["families"]:
             self.assertFalse({family["model_type"], *family["aliases"]} & set(types))
         self.assertIn(f"\ngemma3\n  images  {listed['image_rules']['gemma3']}\n", self.answered("models").stdout)

@@ -66,14 +66,14 @@ TEST_CASE("a plan shrinks with finer splits and smaller chunks") {
   CHECK(peak(large, {.attention_bytes = 64 << 20}) < peak(large));
   Work prompt{.images = {}, .prompt_tokens = 4000, .max_tokens = 1};
   CHECK(peak(prompt, {.prefill_chunk = 256}) < peak(prompt));
-  CHECK(cache_bytes(model(), 1, 32) < cache_bytes(model(), 1, 256));
+  CHECK(cache_bytes(model(), 1, {.cache_step = 32}) < cache_bytes(model(), 1, {.cache_step = 256}));
 }
 
 TEST_CASE("caches are rounded up to their step") {
   const std::uint64_t token = 28ull * 2 * 2 * 128 * 4;
-  CHECK(cache_bytes(model(), 256, 256) == 256 * token);
-  CHECK(cache_bytes(model(), 257, 256) == 512 * token);
-  CHECK(cache_bytes(model(), 0, 256) == 0);
+  CHECK(cache_bytes(model(), 256, {.cache_step = 256}) == 256 * token);
+  CHECK(cache_bytes(model(), 257, {.cache_step = 256}) == 512 * token);
+  CHECK(cache_bytes(model(), 0, {.cache_step = 256}) == 0);
 }
 
 TEST_CASE("the peak is the largest phase") {

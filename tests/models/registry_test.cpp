@@ -108,6 +108,8 @@ TEST_CASE("prefill in chunks equals one pass, and decoding with the cache equals
     // embedding's type, so there a decoded token and the same token in a prompt with images differ; we follow
     // it.
     if (name.ends_with("-mxfp4")) continue;
+    // A prompt that is read both ways is another one with a token more.
+    if (name.starts_with("paligemma")) continue;
     const auto fresh = start(loaded, input, longer);
     CHECK(largest_difference(decode_one(loaded, next, *whole), prefill(loaded, *fresh, 1 << 20)) <
           kLogitTolerance);

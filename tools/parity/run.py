@@ -86,7 +86,7 @@ def request(case: Case, item: Input, scratch: Path) -> list[str]:
     last = max(i for i, t in enumerate(turns) if t["role"] == "user")
     pictures = [{"type": "image_url", "image_url": {"url": str(p)}} for p in item.images]
     words = [{"type": "text", "text": turns[last]["content"]}]
-    text_first = case.family in ("qwen2_vl", "llava")
+    text_first = case.family in ("qwen2_vl", "llava", "gemma3")
     turns[last]["content"] = words + pictures if text_first else pictures + words
     file.write_text(json.dumps(turns), encoding="utf-8")
     return ["--messages", str(file)]
@@ -113,7 +113,7 @@ def compare(program: Program, case: Case, item: Input, scratch: Path) -> Result:
         pictures = [a for p in item.images for a in ("--image", str(p))]
         program("preprocess", *model, *pictures, "--output", str(file))
         ours = load_file(file)
-        known = {k: t for k, t in item.arrays.items() if "mm_token_type" not in k}
+        known = {k: t for k, t in item.arrays.items() if "token_type_ids" not in k and k != "labels"}
         if known:
             out.arrays = max(t.difference(ours[k]) if k in ours else float("inf") for k, t in known.items())
     if doubled:
@@ -129,7 +129,7 @@ def compare(program: Program, case: Case, item: Input, scratch: Path) -> Result:
     ours = load_file(logits)
     out.logits = item.logits.difference(ours["first_logits"][: item.logits.shape[0]])
     if item.features is not None:
-        features = ours["image_features"][:, :item.features.shape[1]]  # behind them stand those for the decoder's first blocks
+        features = ours["image_features"]
         same = features.shape == item.features.shape
         out.largest_feature = float(np.abs(item.features).max())
         out.features = float(np.abs(features - item.features).max()) if same else float("inf")

@@ -1,0 +1,86 @@
+#include "backbones/gemma_decoders.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "backbones/text_decoders.h"
+
+namespace mlx_vision::backbones {
+namespace {
+
+constexpr const char* kTanh = "gelu_pytorch_tanh";
+
+// What all generations share: norm weights less one, scaled embeddings.
+nn::DecoderSpec parse_gemma(const core::ConfigReader& c, const DecoderDefaults& defaults) {
+  auto s = parse_decoder(c, defaults);
+  s.norm_offset = 1;
+  s.embed_scale = std::sqrt(float(s.hidden));
+  s.qkv_bias = s.output_bias = c.get_or("attention_bias", false);
+  c.ignore({"max_position_embeddings", "cache_implementation", "num_image_tokens", "hidden_act",
+            "hidden_activation", "tie_word_embeddings"});
+  return s;
+}
+
+// Of the second and third.
+void set_scales(const core::ConfigReader& c, nn::DecoderSpec& s, float score_softcap, float logit_softcap) {
+  s.sandwich = true;
+  const float scalar = c.get_or("query_pre_attn_scalar", 256.0f);
+  if (!(scalar > 0)) c.fail("query_pre_attn_scalar", "expected a positive number");
+  s.attention_scale = 1 / std::sqrt(scalar);
+  s.score_softcap =
+      c.raw().contains("attn_logit_softcapping") ? c.get_or("attn_logit_softcapping", 0.0f) : score_softcap;
+  s.logit_softcap =
+      c.raw().contains("final_logit_softcapping") ? c.get_or("final_logit_softcapping", 0.0f) : logit_softcap;
+}
+
+// layer_types, or all but every `pattern`-th.
+void set_windows(const core::ConfigReader& c, nn::DecoderSpec& s, int pattern) {
+  s.window = c.size_or("sliding_window", 4096, 1, 1 << 30);
+  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
+  if (!types.empty() && int(types.size()) != s.layers)
+    c.fail("layer_types", "expected one for each of " + std::to_string(s.layers) + " layers");
+  for (int i = 0; i < s.layers; ++i) {
+    const auto type =
+        types.empty() ? (i + 1) % pattern != 0 ? "sliding_attention" : "full_attention" : types[i];
+    if (type != "sliding_attention" && type != "full_attention")
+      c.fail("layer_types", "expected sliding_attention or full_attention, got " + type);
+    s.windowed.push_back(type == "sliding_attention");
+  }
+}
+
+}  // namespace
+
+nn::DecoderSpec paligemma_text(const core::ConfigReader& c) {
+  if (!c.get_or("use_bidirectional_attention", true))
+    c.fail("use_bidirectional_attention", "expected true: a prompt of this family is read both ways");
+  const auto type = c.get_or<std::string>("model_type", "gemma");
+  if (type == "gemma")
+    return parse_gemma(c, {2048, 18, 8, 16384, 257152, 1e-6f, 10000, /*kv_heads=*/1, /*head_dim=*/256, 1,
+                           "hidden_act", kTanh});
+  if (type != "gemma2") c.fail("model_type", "expected gemma or gemma2, got " + type);
+  auto s = parse_gemma(c, {2304, 26, 8, 9216, 256000, 1e-6f, 10000, /*kv_heads=*/4, /*head_dim=*/256, 1,
+                           "hidden_activation", kTanh});
+  set_scales(c, s, 50, 30);
+  set_windows(c, s, 2);
+  return s;
+}
+
+nn::DecoderSpec gemma3_text(const core::ConfigReader& c) {
+  if (c.get_or("use_bidirectional_attention", false)) c.fail("use_bidirectional_attention", "expected false");
+  const float theta = c.get_or("rope_global_base_freq", 1000000.0f);
+  auto s = parse_gemma(c, {2304, 26, 8, 9216, 262208, 1e-6f, theta, /*kv_heads=*/4, /*head_dim=*/256, 1,
+                           "hidden_activation", kTanh});
+  s.head_norm = true;
+  set_scales(c, s, 0, 0);
+  set_windows(c, s, c.size_or("sliding_window_pattern", 6, 1, 1 << 10));
+  const float local = c.get_or("rope_local_base_freq", 10000.0f);
+  s.window_rope = nn::RopeSpec{.head_dim = s.head_dim, .theta = local};
+  if (const auto both = c.child_or_empty("rope_parameters"); both.is_object("full_attention")) {
+    s.rope = nn::parse_rope_object(c, both.child("full_attention"), s.head_dim, theta);
+    s.window_rope = nn::parse_rope_object(c, both.child_or_empty("sliding_attention"), s.head_dim, local);
+  }
+  c.ignore({"mm_tokens_per_image", "_sliding_window_pattern"});
+  return s;
+}
+
+}  // namespace mlx_vision::backbones

@@ -1,0 +1,14 @@
+#pragma once
+#include "nn/decoder.h"
+
+namespace mlx_vision::backbones {
+
+/// The language models of PaliGemma: Gemma (arXiv 2403.08295) or Gemma 2 (arXiv 2408.00118), by model_type.
+/// @throws ConfigError
+nn::DecoderSpec paligemma_text(const core::ConfigReader& text);
+
+/// Gemma 3's (arXiv 2503.19786): five layers with a window and a RoPE of their own to one without.
+/// @throws ConfigError
+nn::DecoderSpec gemma3_text(const core::ConfigReader& text);
+
+}  // namespace mlx_vision::backbones
