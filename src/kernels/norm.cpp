@@ -41,7 +41,7 @@ bool has_kernel(const mx::array& x, const mx::array& weight) {
          weight.size() == std::size_t(x.shape(-1));
 }
 
-mx::array own_norm(const mx::array& x, std::vector<mx::array> parameters, float eps) {
+mx::array own_norm(const mx::array& x, const std::vector<mx::array>& parameters, float eps) {
   std::vector<mx::array> inputs{dense_rows(x)};
   for (const mx::array& p : parameters) inputs.push_back(dense_rows(p));
   return mx::array(x.shape(), x.dtype(), std::make_shared<NormPrimitive>(cpu_stream(), eps),
