@@ -35,8 +35,8 @@ done
 compare 'from transformers import CLIPImageProcessorPil' bench/images/compare.py build/bench_images
 
 if [[ -n ${MODEL:-} ]]; then
-  compare 'import mlx_vlm' bench/compare_mlx_vlm.py build/mlx-vision "$MODEL" "${PICTURE:-$folder/small.jpg}"
+  compare 'import mlx_vlm' bench/compare.py build/mlx-vision "$MODEL" "${PICTURE:-$folder/small.jpg}" --reference "$python"
 else
-  step "beside the reference: bench/compare_mlx_vlm.py"
+  step "beside the reference: bench/compare.py"
   echo "Not run: it needs a checkpoint. MODEL=FOLDER [PICTURE=FILE] make bench, with a Python that has mlx_vlm."
 fi
