@@ -5,10 +5,10 @@ namespace mlx_vision::backbones {
 
 /// The language models of PaliGemma: Gemma (arXiv 2403.08295) or Gemma 2 (arXiv 2408.00118), by model_type.
 /// @throws ConfigError
-nn::DecoderSpec paligemma_text(const core::ConfigReader& text);
+nn::DecoderSpec paligemma_text(const core::ConfigReader& c);
 
 /// Gemma 3's (arXiv 2503.19786): five layers with a window and a RoPE of their own to one without.
 /// @throws ConfigError
-nn::DecoderSpec gemma3_text(const core::ConfigReader& text);
+nn::DecoderSpec gemma3_text(const core::ConfigReader& c);
 
 }  // namespace mlx_vision::backbones

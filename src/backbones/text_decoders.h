@@ -16,7 +16,7 @@ struct DecoderDefaults {
 };
 
 /// The fields that decoders have in common. @throws ConfigError
-nn::DecoderSpec parse_decoder(const core::ConfigReader& text, const DecoderDefaults& defaults);
+nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults& d);
 
 /// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "ministral3",
 /// "qwen2"). Fields

@@ -221,7 +221,7 @@ void DenseRow(const Inputs& in, int n, float* out) {
   int k = 0;
   for (; k + kChains * kLanes <= w.in; k += kChains * kLanes)
     for (int c = 0; c < kChains; ++c) {
-      const std::size_t at = std::size_t(k) + std::size_t(c) * kLanes;
+      const auto at = std::size_t(k) + std::size_t(c) * kLanes;
       const VF q = LoadWidened<kElement>(d, weights, at);
       for (int r = 0; r < kRows; ++r) sums[r][c] = hn::MulAdd(q, hn::LoadU(d, in.row(r) + at), sums[r][c]);
     }
