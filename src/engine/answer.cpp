@@ -86,7 +86,8 @@ void Answer::begin() {
   if (job_.capture && !features_.empty()) {
     // Behind a row's own values may stand others, for the decoder's first blocks.
     const mx::array wide = nn::joined(features_, 0);
-    const auto all = mx::slice(wide, {0, 0}, {wide.shape(0), model_.shape().text.hidden});
+    const int depth = model_.shape().vision.depth;
+    const auto all = mx::slice(wide, {0, 0}, {wide.shape(0), wide.shape(1) / (1 + depth)});
     outcome_.feature_width = all.shape(-1);
     outcome_.image_features = to_host(all);
   }
