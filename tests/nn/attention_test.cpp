@@ -18,7 +18,9 @@ mx::array noise(const mx::Shape& shape, int seed) {
   return mx::random::normal(shape, mx::float32, 0, 1, mx::random::key(seed));
 }
 
-float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::abs(a - b)).item<float>(); }
+float difference(const mx::array& a, const mx::array& b) {
+  return mx::max(mx::abs(mx::astype(a, mx::float32) - mx::astype(b, mx::float32))).item<float>();
+}
 
 }  // namespace
 
