@@ -124,8 +124,9 @@ struct JpegReader::State {
 
 namespace {
 
-/// Below this a second thread costs more than it saves.
+/// Of a smaller picture, or one whose bands are shorter, a second thread costs more than it saves.
 constexpr std::int64_t kSharedPixels = 1 << 16;
+constexpr int kSharedWidth = 256;
 
 constexpr std::string_view kExifHeader("Exif\0\0", 6);
 constexpr std::string_view kXmpHeader("http://ns.adobe.com/xap/1.0/\0", 29);
@@ -251,7 +252,7 @@ void stream_rows(JpegReader& reader, const std::function<void(const JpegRows&)>&
     rows.take(band);
     use(rows);
   };
-  if (std::int64_t(bands.width) * bands.height < kSharedPixels) {
+  if (bands.width < kSharedWidth || std::int64_t(bands.width) * bands.height < kSharedPixels) {
     std::vector<std::int16_t> band(bands.size());
     for (int i = 0; i < bands.count(); ++i) {
       reader.read_band(band.data());
