@@ -31,15 +31,19 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from fixture import checkpoint, images, reference  # noqa: E402
-from fixture.families import FAMILIES, Fixture  # noqa: E402
+from fixture import families, newer_families  # noqa: E402
+from fixture.families import Fixture  # noqa: E402
 
+# directory stem -> variants; the stem is the family's model_type, with a suffix where a family has several decoders
 VARIANTS = {
     "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "qwen3_vl": "base hf 4bit",
     "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
     "llava_onevision": "base hf", "gemma3": "base hf", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
+    "internvl": "base hf 4bit", "internvl_chat": "base hf 4bit",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
+FAMILIES = {name: getattr(families, name, None) or getattr(newer_families, name) for name in VARIANTS}
 AGREE = 2e-4        # between transformers and mlx-vlm, logits and features, float32
 LEAST_MARGIN, LEAST_TOKENS = 0.01, 8
 PIXEL_BYTES = 12_000  # larger pixel arrays are stored thinned out
@@ -116,7 +120,7 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
     stored = reference.MlxVlm(model_dir, float32=False) if fixture.mlx_vlm and types != ["float32"] else None
     judge = None
     if variant in ("base", "hf"):  # transformers reads the original layout only
-        judge = reference.Transformers(folder / "judge" if variant == "base" else model_dir, fixture.judge_type)
+        judge = reference.Transformers(folder / "judge" if (folder / "judge").exists() else model_dir, fixture.judge_type)
     agreement = 0.0
     for label, user, wanted in INPUTS:
         if not fixture.takes(user, wanted) or (variant != "base" and label not in FEWER):
@@ -152,13 +156,21 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
 
 def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict[str, str]) -> dict:
     """Draws weights until no greedy choice is a near tie and no answer repeats itself: such goldens would say little."""
-    checkpoint.write_side_files(scratch / "shapes", fixture, template_in_tokenizer=True)
+    if fixture.judge_config:
+        checkpoint.write_judged(scratch / "shapes", fixture, {}, torch.float32)
+    else:
+        checkpoint.write_side_files(scratch / "shapes", fixture, template_in_tokenizer=True)
     prepared = []
     for draw in range(seed * 1000, seed * 1000 + 100):
         state = checkpoint.random_state(scratch / "shapes", fixture, draw)
         shutil.rmtree(scratch / "float32", ignore_errors=True)
         checkpoint.write_original(scratch / "float32", fixture, state, torch.float32)
-        judge = reference.Transformers(scratch / "float32", fixture.judge_type)
+        judged = scratch / "float32"
+        if fixture.judge_config:
+            judged = scratch / "judged-float32"
+            shutil.rmtree(judged, ignore_errors=True)
+            checkpoint.write_judged(judged, fixture, state, torch.float32)
+        judge = reference.Transformers(judged, fixture.judge_type)
         if not prepared:
             processor = reference.Prompts(scratch / "float32")
             prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS
@@ -183,8 +195,9 @@ def make(name: str, variants: list[str], out: Path, seed: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             checkpoint.write_variant(variant, folder / "model", fixture, state, scratch)
-            if variant == "base":
-                (folder / "judge").symlink_to(scratch / "float32")
+            dtype = "float32" if variant == "base" else "half"
+            if fixture.judge_config or variant == "base":
+                (folder / "judge").symlink_to(scratch / (f"judged-{dtype}" if fixture.judge_config else dtype))
             golden = record(folder, fixture, {"fixture": name, "variant": variant, "seed": seed}, out, pictures)
             (folder / "judge").unlink(missing_ok=True)
             size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

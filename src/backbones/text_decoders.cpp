@@ -66,14 +66,26 @@ nn::DecoderSpec ministral3(const core::ConfigReader& c) {
   return s;
 }
 
+void set_qwen_window(const core::ConfigReader& c, nn::DecoderSpec& s) {
+  if (!c.get_or("use_sliding_window", false)) return;
+  std::vector<bool> layers;
+  for (int i = 0; i < s.layers; ++i) layers.push_back(i >= c.get_or("max_window_layers", 28));
+  set_window(s, c.get_or("sliding_window", 4096), std::move(layers));
+}
+
 nn::DecoderSpec qwen2(const core::ConfigReader& c) {
   auto s = parse_decoder(c, {4096, 32, 32, 22016, 151936, 1e-6f, 10000});
   s.qkv_bias = true;
-  if (c.get_or("use_sliding_window", false)) {
-    std::vector<bool> layers;
-    for (int i = 0; i < s.layers; ++i) layers.push_back(i >= c.get_or("max_window_layers", 28));
-    set_window(s, c.get_or("sliding_window", 4096), std::move(layers));
-  }
+  set_qwen_window(c, s);
+  c.ignore({"attention_bias"});
+  return s;
+}
+
+nn::DecoderSpec qwen3(const core::ConfigReader& c) {
+  auto s = parse_decoder(c, {4096, 32, 32, 22016, 151936, 1e-6f, 10000, 0, /*head_dim=*/128});
+  s.qkv_bias = s.output_bias = c.get_or("attention_bias", false);
+  s.head_norm = true;
+  set_qwen_window(c, s);
   return s;
 }
 
@@ -85,7 +97,8 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
   if (type == "mistral") return mistral(text);
   if (type == "ministral3") return ministral3(text);
   if (type == "qwen2") return qwen2(text);
-  text.fail("model_type", "expected llama, mistral, ministral3 or qwen2, got " + type);
+  if (type == "qwen3") return qwen3(text);
+  text.fail("model_type", "expected llama, mistral, ministral3, qwen2 or qwen3, got " + type);
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
@@ -195,11 +208,14 @@ nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture) {
   return s;
 }
 
-bool tied_head(const core::ConfigReader& top, const core::ConfigReader& text, const nn::Weights& head) {
-  if (top.get_or("tie_word_embeddings", false)) return true;
+bool tied_head(const core::ConfigReader& top, const core::ConfigReader& text, const nn::Weights& head,
+               bool by_default) {
+  constexpr std::string_view kKey = "tie_word_embeddings";
+  if (by_default && !top.has(kKey) && !text.has(kKey)) return !head.has("weight");
+  if (top.get_or(kKey, false)) return true;
   // Converted checkpoints say it in text_config only; the original then repeats the table as a head of its
   // own.
-  return text.get_or("tie_word_embeddings", false) && !head.has("weight");
+  return text.get_or(kKey, false) && !head.has("weight");
 }
 
 }  // namespace mlx_vision::backbones

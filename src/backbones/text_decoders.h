@@ -19,9 +19,8 @@ struct DecoderDefaults {
 nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults& d);
 
 /// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "ministral3",
-/// "qwen2"). Fields
-/// that are absent take transformers' defaults of that type. @throws ConfigError for another type, or a field
-/// that changes the result and is not supported.
+/// "qwen2", "qwen3"). Fields that are absent take transformers' defaults of that type. @throws ConfigError
+/// for another type, or a field that changes the result and is not supported.
 nn::DecoderSpec text_decoder(const core::ConfigReader& text);
 
 /// Qwen2-VL's and Qwen2.5-VL's language model: Qwen2 with multi-axis RoPE. `text` is the folder's
@@ -36,7 +35,8 @@ nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture);
 nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture);
 
 /// Whether the output head is the embedding table. `top` is config.json, `text` its text_config; either may
-/// say so.
-bool tied_head(const core::ConfigReader& top, const core::ConfigReader& text, const nn::Weights& head);
+/// say so. `by_default`: where neither does and there is no head, it is.
+bool tied_head(const core::ConfigReader& top, const core::ConfigReader& text, const nn::Weights& head,
+               bool by_default = false);
 
 }  // namespace mlx_vision::backbones

@@ -100,7 +100,7 @@ void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& pro
 // A model over weights that have not been read.
 struct Opened {
   Opened(const std::filesystem::path& folder, const LoadOptions& options)
-      : config(core::ConfigReader::from_file(checked(folder) / "config.json")),
+      : config(model_config(folder)),
         family(models::find_family(config.get<std::string>("model_type"))),
         store(weights::WeightStore::open(folder, family.names(config), config, compute_type(options))),
         model(family.build(config, weights::Weights(store))) {
@@ -119,10 +119,6 @@ struct Opened {
     }
   }
 
-  static const std::filesystem::path& checked(const std::filesystem::path& folder) {
-    core::require_directory(folder);
-    return folder;
-  }
   static std::optional<mx::Dtype> compute_type(const LoadOptions& options) {
     if (options.float32 || mx::default_device() == mx::Device::cpu) return mx::float32;
     return std::nullopt;
@@ -137,6 +133,18 @@ struct Opened {
 
 }  // namespace
 
+core::ConfigReader model_config(const std::filesystem::path& folder) {
+  core::require_directory(folder);
+  auto config = core::ConfigReader::from_file(folder / "config.json");
+  const models::Family& family = models::find_family(config.get<std::string>("model_type"));
+  if (family.image_token.empty()) return config;
+  const auto id = text::Tokenizer::open(folder, family.model_type).id(family.image_token);
+  if (!id) return config;
+  auto fields = config.raw();
+  fields["image_token_index"] = *id;
+  return core::ConfigReader::from_text(fields.dump(), config.path());
+}
+
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options) {
   core::require_directory(folder);
   const auto config = core::ConfigReader::from_file(folder / "config.json");
@@ -144,7 +152,10 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const std::string model_type = config.get<std::string>("model_type");
   const models::Family& family = models::find_family(model_type);
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
-  auto chat_template = text::ChatTemplate::open(folder, tokenizer.special());
+  auto chat_template =
+      family.chat_template.empty()
+          ? text::ChatTemplate::open(folder, tokenizer.special())
+          : text::ChatTemplate::from_source(std::string(family.chat_template), tokenizer.special());
   const bool has_template = chat_template.has_value();
   const auto processor_for = [folder, options](const processing::ImageLimits& limits) {
     LoadOptions limited = options;

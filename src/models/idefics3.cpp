@@ -51,7 +51,7 @@ class Idefics3 final : public DecoderOnlyVlm {
         backbones::bucket_positions(rows, columns, config_.vision.image / config_.vision.patch);
     const auto h = vision_.post_norm(vision_.states(pixels, last, positions)[0]);
     // The reference writes the rows into the embedded prompt, in that array's type.
-    return mx::astype(mx::flatten(projection_(pixel_shuffle(h, rows, columns)), 0, 1),
+    return mx::astype(mx::flatten(projection_(nn::merge_patches(h, rows, columns, config_.shuffle)), 0, 1),
                       decoder().embedding_dtype());
   }
 
@@ -64,15 +64,6 @@ class Idefics3 final : public DecoderOnlyVlm {
   }
 
  private:
-  // Each shuffle × shuffle block of patches becomes one row, `[n, rows columns, w]` → `[n, rows columns / s²,
-  // w s²]`.
-  mx::array pixel_shuffle(const mx::array& x, int rows, int columns) const {
-    const int n = x.shape(0), width = x.shape(2), s = config_.shuffle;
-    auto y = mx::reshape(x, {n, rows / s, s, columns / s, s, width});
-    y = mx::transpose(y, {0, 1, 3, 2, 4, 5});
-    return mx::reshape(y, {n, rows * columns / (s * s), width * s * s});
-  }
-
   Idefics3Config config_;
   nn::Vit vision_;
   nn::Linear projection_;

@@ -66,6 +66,11 @@ struct Family {
   /// Other names that people give its checkpoints ("QVQ"), for telling a model by its name.
   std::span<const std::string_view> spellings = {};
   processing::PromptRule prompt_rule = processing::PromptRule::image_first;
+  /// Text of the token that stands for one row of an image, for layouts whose config.json does not say its
+  /// id: the tokenizer's is then in the config that build() is given, as image_token_index.
+  std::string_view image_token = {};
+  /// Where the reference renders with a template of its own whatever the folder has: that, in Jinja.
+  std::string_view chat_template = {};
   /// End-of-sequence tokens beyond those of config and tokenizer, by text.
   std::span<const std::string_view> extra_eos = {};
   weights::NameMap (*names)(const core::ConfigReader& config) = nullptr;
@@ -76,6 +81,8 @@ struct Family {
 // One line per file of a family.
 extern const Family kGemma3;
 extern const Family kIdefics3;
+extern const Family kInternVl;
+extern const Family kInternVlChat;
 extern const Family kLlava;
 extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;

@@ -117,11 +117,9 @@ weights::NameMap pixtral_names(const core::ConfigReader&) {
 std::unique_ptr<Model> build_pixtral(const core::ConfigReader& c, const weights::Weights& w,
                                      const PixtralDefaults& defaults) {
   auto config = parse(c, defaults);
-  const auto head = w["language_model"]["lm_head"];
   // transformers ties the two by default since 5.0, but never where the file has both.
-  const bool said = c.has("tie_word_embeddings") || c.child("text_config").has("tie_word_embeddings");
-  config.text.tied_head =
-      said ? backbones::tied_head(c, c.child("text_config"), head) : defaults.merges && !head.has("weight");
+  config.text.tied_head = backbones::tied_head(c, c.child("text_config"), w["language_model"]["lm_head"],
+                                               /*by_default=*/defaults.merges);
   return std::make_unique<PixtralVlm>(config, w);
 }
 

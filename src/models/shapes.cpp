@@ -51,7 +51,11 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
   return out;
 }
 
-memory::VisionShape vision_shape(const nn::VitSpec& s) {
+namespace {
+
+// Towers of square pictures: nn::Vit and backbones::InternVit.
+template <class Spec>
+memory::VisionShape square_tower(const Spec& s, bool class_token) {
   return {.blocks = {.layers = s.layers,
                      .hidden = s.hidden,
                      .heads = s.heads,
@@ -62,9 +66,15 @@ memory::VisionShape vision_shape(const nn::VitSpec& s) {
                      .activation_arrays = arrays_of(s.activation),
                      .rotation = false},
           .patch_values = s.channels * s.patch * s.patch,
-          .class_rows = s.class_token ? 1 : 0,
+          .class_rows = class_token ? 1 : 0,
           .merged_hidden = s.hidden};
 }
+
+}  // namespace
+
+memory::VisionShape vision_shape(const nn::VitSpec& s) { return square_tower(s, s.class_token); }
+
+memory::VisionShape vision_shape(const backbones::InternVitSpec& s) { return square_tower(s, true); }
 
 memory::VisionShape vision_shape(const backbones::QwenVitSpec& s) {
   const int side = s.window / s.patch;

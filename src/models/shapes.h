@@ -1,4 +1,5 @@
 #pragma once
+#include "backbones/intern_vit.h"
 #include "backbones/pixtral_vit.h"
 #include "backbones/qwen_vit.h"
 #include "memory/shape.h"
@@ -15,6 +16,7 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& spec);
 memory::VisionShape vision_shape(const nn::VitSpec& spec);
 memory::VisionShape vision_shape(const backbones::QwenVitSpec& spec);
 memory::VisionShape vision_shape(const backbones::PixtralVitSpec& spec);
+memory::VisionShape vision_shape(const backbones::InternVitSpec& spec);
 
 /// A picture as the encoder of that shape will take it.
 memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size);

@@ -124,4 +124,10 @@ Activation activation_or(const core::ConfigReader& config, std::string_view key,
   return *kind;
 }
 
+mx::array merge_patches(const mx::array& x, int rows, int columns, int merge) {
+  const int n = x.shape(0), width = x.shape(2), m = merge;
+  const auto blocks = mx::reshape(x, {n, rows / m, m, columns / m, m, width});
+  return mx::reshape(mx::transpose(blocks, {0, 1, 3, 2, 4, 5}), {n, rows * columns / (m * m), width * m * m});
+}
+
 }  // namespace mlx_vision::nn
