@@ -1,5 +1,7 @@
 #include "backbones/image_towers.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace mlx_vision::backbones {
@@ -45,6 +47,51 @@ nn::VitSpec siglip(const core::ConfigReader& c) {
 
 nn::VitSpec idefics3_vision(const core::ConfigReader& c) {
   return parse(c, {1152, 12, 16, 3072, 224, 32, 1e-6f, "gelu_pytorch_tanh"});
+}
+
+nn::VitSpec siglip2_naflex(const core::ConfigReader& c) {
+  const int patches = c.size_or("num_patches", 256, 1, 1 << 24),
+            side = int(std::lround(std::sqrt(double(patches))));
+  if (side * side != patches) c.fail("num_patches", "expected a square, got " + std::to_string(patches));
+  auto s = parse(c, {768, 12, 12, 3072, 224, 16, 1e-6f, "gelu_pytorch_tanh"});
+  s.image = side * s.patch;
+  s.flat_patches = true;
+  c.ignore({"image_size"});
+  return s;
+}
+
+namespace {
+
+// What each of `to` places takes from each of `from`, [to, from]: triangles as wide as two places of the
+// coarser side.
+nn::mx::array triangle_weights(int from, int to) {
+  const float scale = float(from) / float(to), reach = std::max(scale, 1.0f);
+  std::vector<float> out(std::size_t(from) * to, 0.0f);
+  for (int i = 0; i < to; ++i) {
+    const float center = scale * (float(i) + 0.5f);
+    const int begin = std::max(int(center - reach + 0.5f), 0),
+              end = std::min(int(center + reach + 0.5f), from);
+    float* row = out.data() + std::size_t(i) * from;
+    float sum = 0;
+    for (int j = begin; j < end; ++j) {
+      row[j] = std::max(0.0f, 1 - std::abs((float(j) - center + 0.5f) / reach));
+      sum += row[j];
+    }
+    for (int j = begin; j < end; ++j) row[j] /= sum;
+  }
+  return nn::mx::array(out.begin(), {to, from}, nn::mx::float32);
+}
+
+}  // namespace
+
+nn::mx::array resized_positions(const nn::mx::array& table, int rows, int columns) {
+  namespace mx = nn::mx;
+  const int side = int(std::lround(std::sqrt(double(table.shape(0))))), width = table.shape(1);
+  if (rows == side && columns == side) return table;
+  const auto square = mx::astype(mx::reshape(table, {side, side * width}), mx::float32);
+  const auto tall = mx::reshape(mx::matmul(triangle_weights(side, rows), square), {rows, side, width});
+  const auto both = mx::matmul(triangle_weights(side, columns), tall);
+  return mx::astype(mx::reshape(both, {rows * columns, width}), table.dtype());
 }
 
 nn::VitSpec image_tower(const core::ConfigReader& c) {

@@ -10,6 +10,12 @@ nn::VitSpec siglip(const core::ConfigReader& c);
 /// Idefics3's and SmolVLM's SigLIP, whose positions are bucketed fractions; see bucket_positions.
 nn::VitSpec idefics3_vision(const core::ConfigReader& c);
 
+/// SigLIP 2's tower for pictures of any shape (arXiv 2502.14786, NaFlex): flat patches, resized positions.
+nn::VitSpec siglip2_naflex(const core::ConfigReader& c);
+/// A square table of positions `[side², hidden]` resized to `rows` × `columns`, `[rows · columns, hidden]`,
+/// as torch's bilinear interpolation with antialiasing does it.
+nn::mx::array resized_positions(const nn::mx::array& table, int rows, int columns);
+
 /// CLIP or SigLIP by `model_type`. @throws ConfigError for another
 nn::VitSpec image_tower(const core::ConfigReader& c);
 

@@ -1,31 +1,9 @@
 #include "backbones/intern_vit.h"
 
 #include <cmath>
-#include <string_view>
 
 namespace mlx_vision::backbones {
 namespace {
-
-// What the two layouts call the same things.
-struct Names {
-  std::string_view patches, class_token, positions, layers, attention, out, norm1, norm2, scale1, scale2;
-};
-
-constexpr Names kOriginal{"patch_embedding",
-                          "class_embedding",
-                          "position_embedding",
-                          "layers",
-                          "attn",
-                          "proj",
-                          "norm1",
-                          "norm2",
-                          "ls1",
-                          "ls2"};
-constexpr Names kTransformers{
-    "patch_embeddings", "cls_token",        "position_embeddings", "layer",    "attention",
-    "projection_layer", "layernorm_before", "layernorm_after",     "lambda_1", "lambda_2"};
-
-const Names& names_of(const InternVitSpec& s) { return s.fused ? kOriginal : kTransformers; }
 
 // A number, or two equal ones.
 int square_side(const core::ConfigReader& c, std::string_view key, int fallback) {
@@ -102,17 +80,17 @@ std::vector<mx::array> InternVit::Qkv::operator()(const mx::array& x) const {
 }
 
 InternVit::Block::Block(const nn::Weights& w, const InternVitSpec& s)
-    : norm1(make_norm(w[names_of(s).norm1], s)),
-      norm2(make_norm(w[names_of(s).norm2], s)),
-      qkv(w[names_of(s).attention], s),
-      out(w[names_of(s).attention][names_of(s).out], s.hidden, s.hidden, true),
+    : norm1(make_norm(w["layernorm_before"], s)),
+      norm2(make_norm(w["layernorm_after"], s)),
+      qkv(w["attention"], s),
+      out(w["attention"]["projection_layer"], s.hidden, s.hidden, true),
       mlp(w["mlp"]["fc1"], w["mlp"]["fc2"], {s.hidden, s.mlp_hidden, s.activation}),
-      scale1(w.require(names_of(s).scale1, {s.hidden})),
-      scale2(w.require(names_of(s).scale2, {s.hidden})),
+      scale1(w.require("lambda_1", {s.hidden})),
+      scale2(w.require("lambda_2", {s.hidden})),
       heads(s.heads) {
   if (!s.qk_norm) return;
-  q_norm.emplace(w[names_of(s).attention]["q_norm"], s.hidden, s.norm_eps);
-  k_norm.emplace(w[names_of(s).attention]["k_norm"], s.hidden, s.norm_eps);
+  q_norm.emplace(w["attention"]["q_norm"], s.hidden, s.norm_eps);
+  k_norm.emplace(w["attention"]["k_norm"], s.hidden, s.norm_eps);
 }
 
 mx::array InternVit::Block::attend(const mx::array& x) const {
@@ -137,11 +115,11 @@ mx::array InternVit::Block::operator()(const mx::array& x) const {
 
 InternVit::InternVit(const nn::Weights& w, const InternVitSpec& s)
     : spec_(s),
-      patch_(s.fused ? w["embeddings"]["patch_embedding"] : w["embeddings"]["patch_embeddings"]["projection"],
-             s.channels, s.hidden, {s.patch, s.patch}, true),
-      class_token_(w["embeddings"].require(names_of(s).class_token, {1, 1, s.hidden})),
-      positions_(w["embeddings"].require(names_of(s).positions, {1, s.side() * s.side() + 1, s.hidden})) {
-  for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(w["encoder"][names_of(s).layers][i], s);
+      patch_(w["embeddings"]["patch_embeddings"]["projection"], s.channels, s.hidden, {s.patch, s.patch},
+             true),
+      class_token_(w["embeddings"].require("cls_token", {1, 1, s.hidden})),
+      positions_(w["embeddings"].require("position_embeddings", {1, s.side() * s.side() + 1, s.hidden})) {
+  for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(w["encoder"]["layer"][i], s);
 }
 
 mx::array InternVit::operator()(const mx::array& pixels) const {

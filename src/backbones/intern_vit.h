@@ -17,7 +17,7 @@ struct InternVitSpec {
   bool rms_norm = false;  ///< in place of LayerNorm
   bool qkv_bias = true;
   bool qk_norm = false;  ///< RMSNorm of queries and of keys, all heads together
-  bool fused = false;    ///< the original's names, with queries, keys and values in one map
+  bool fused = false;    ///< queries, keys and values in one map, as in the original
   nn::Activation activation = nn::Activation::gelu;
 
   int side() const { return image / patch; }
@@ -28,6 +28,7 @@ InternVitSpec intern_vit_original(const core::ConfigReader& c);
 /// As transformers has it (vision_config of internvl). @throws ConfigError
 InternVitSpec intern_vit(const core::ConfigReader& c);
 
+/// Under transformers' names.
 class InternVit {
  public:
   InternVit(const nn::Weights& w, const InternVitSpec& spec);

@@ -26,7 +26,7 @@ nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults
   s.head_dim = c.size_or("head_dim", d.head_dim > 0 ? d.head_dim : s.hidden / s.heads, 1, kMaxWidth);
   s.mlp_hidden = c.size_or("intermediate_size", d.mlp_hidden, 1, kMaxWidth);
   s.vocab = c.size_or("vocab_size", d.vocab, 1, kMaxVocab);
-  s.norm_eps = c.get_or("rms_norm_eps", d.norm_eps);
+  s.norm_eps = c.get_or(d.norm_key, d.norm_eps);
   if (s.heads % s.kv_heads != 0)
     c.fail("num_key_value_heads", "expected a divisor of " + std::to_string(s.heads));
   if (s.head_dim % 2 != 0) c.fail("head_dim", "expected an even number, got " + std::to_string(s.head_dim));
@@ -205,6 +205,38 @@ nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture) {
     s.mixture->layout = nn::ExpertLayout::in_out;
     s.dense = dense_layers(text, s.layers);
   }
+  return s;
+}
+
+nn::DecoderSpec lfm2_text(const core::ConfigReader& c) {
+  DecoderDefaults defaults{2560, 32, 32, 12288, 65536, 1e-5f, 1000000, /*kv_heads=*/8};
+  defaults.norm_key = "norm_eps";
+  auto s = parse_decoder(c, defaults);
+  s.head_norm = true;
+  s.mlp_hidden = c.size_or("block_ff_dim", s.mlp_hidden, 1, kMaxWidth);
+  if (c.get_or("block_auto_adjust_ff_dim", true)) {
+    const int multiple = c.size_or("block_multiple_of", 256, 1, kMaxWidth);
+    const auto width = int(float(2 * s.mlp_hidden / 3) * c.get_or("block_ffn_dim_multiplier", 1.0f));
+    if (width < 1 || width > kMaxWidth) c.fail("block_ffn_dim_multiplier", "leaves no width for the MLP");
+    s.mlp_hidden = (width + multiple - 1) / multiple * multiple;
+  }
+  s.short_conv = nn::ShortConvSpec{.hidden = s.hidden,
+                                   .kernel = c.size_or("conv_L_cache", 3, 2, 64),
+                                   .bias = c.get_or("conv_bias", false)};
+  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
+  const auto attention = c.get_or<std::vector<int>>("full_attn_idxs", {});
+  for (int i = 0; i < s.layers; ++i)
+    s.linear.push_back(types.empty() ? !attention.empty() &&
+                                           std::find(attention.begin(), attention.end(), i) == attention.end()
+                                     : i < int(types.size()) && types[i] == "conv");
+  if (!types.empty() && int(types.size()) != s.layers)
+    c.fail("layer_types", "expected one for each of " + std::to_string(s.layers) + " layers");
+  for (const auto& type : types)
+    if (type != "conv" && type != "full_attention")
+      c.fail("layer_types", "expected conv or full_attention, got " + type);
+  c.ignore({"block_dim", "block_mlp_init_scale", "block_norm_eps", "block_out_init_scale", "block_use_swiglu",
+            "block_use_xavier_init", "conv_dim", "conv_dim_out", "conv_use_xavier_init", "num_heads",
+            "use_pos_enc", "block_multiple_of", "block_ffn_dim_multiplier", "theta"});
   return s;
 }
 

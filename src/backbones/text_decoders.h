@@ -12,7 +12,7 @@ struct DecoderDefaults {
   int kv_heads = 0;        ///< 0 = as many as heads
   int head_dim = 0;        ///< 0 = hidden / heads
   float rotated_part = 1;  ///< of a head; another value may be given only where this is not 1
-  const char *activation_key = "hidden_act", *activation = "silu";
+  const char *activation_key = "hidden_act", *activation = "silu", *norm_key = "rms_norm_eps";
 };
 
 /// The fields that decoders have in common. @throws ConfigError
@@ -33,6 +33,9 @@ nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture);
 /// Qwen3.5's language model: three layers of Gated DeltaNet to one of gated attention, interleaved multi-axis
 /// RoPE over part of a head. With `mixture`, its mixture of experts with a shared one.
 nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture);
+
+/// LFM2's (arXiv 2511.23404): gated short convolutions, attention in some layers.
+nn::DecoderSpec lfm2_text(const core::ConfigReader& text);
 
 /// Whether the output head is the embedding table. `top` is config.json, `text` its text_config; either may
 /// say so. `by_default`: where neither does and there is no head, it is.

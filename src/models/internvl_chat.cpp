@@ -8,10 +8,21 @@ namespace mlx_vision::models {
 namespace {
 
 weights::NameMap names(const core::ConfigReader&) {
-  return {.renames = {{"vision_model.", "vision_tower."},
+  return {.renames = {{"vision_model.embeddings.class_embedding", "vision_tower.embeddings.cls_token"},
+                      {"vision_model.embeddings.position_embedding",
+                       "vision_tower.embeddings.position_embeddings"},
+                      {"vision_model.embeddings.patch_embedding.",
+                       "vision_tower.embeddings.patch_embeddings.projection."},
+                      {"vision_model.encoder.layers.", "vision_tower.encoder.layer."},
                       {"mlp1.0.", "multi_modal_projector.layer_norm."},
                       {"mlp1.1.", "multi_modal_projector.linear_1."},
                       {"mlp1.3.", "multi_modal_projector.linear_2."}},
+          .parts = {{"vision_tower.", ".attn.proj.", ".attention.projection_layer."},
+                    {"vision_tower.", ".attn.", ".attention."},
+                    {"vision_tower.", ".norm1.", ".layernorm_before."},
+                    {"vision_tower.", ".norm2.", ".layernorm_after."},
+                    {"vision_tower.", ".ls1", ".lambda_1"},
+                    {"vision_tower.", ".ls2", ".lambda_2"}},
           .ignored_suffixes = {".position_ids", ".rotary_emb.inv_freq"}};
 }
 

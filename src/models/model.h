@@ -83,6 +83,7 @@ extern const Family kGemma3;
 extern const Family kIdefics3;
 extern const Family kInternVl;
 extern const Family kInternVlChat;
+extern const Family kLfm2Vl;
 extern const Family kLlava;
 extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;

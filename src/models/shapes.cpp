@@ -23,6 +23,13 @@ void add_recurrence(memory::BlocksShape& out, const nn::DecoderSpec& s) {
                                          std::uint64_t(d.kernel - 1) * std::uint64_t(mixed));
 }
 
+// The map into three parts, their product, and the convolution, which adds up its taps.
+void add_short_conv(memory::BlocksShape& out, const nn::DecoderSpec& s) {
+  out.recurrent_layers = int(std::count(s.linear.begin(), s.linear.end(), true));
+  out.recurrent_values = 7 * std::int64_t(s.hidden);
+  out.recurrent_bytes = sizeof(float) * std::uint64_t(s.short_conv->kernel - 1) * std::uint64_t(s.hidden);
+}
+
 void add_mixture(memory::BlocksShape& out, const nn::MixtureSpec& m) {
   // A block without experts has one MLP: the wider of both counts.
   if (out.mlp_hidden > std::int64_t(m.chosen) * m.hidden) return;
@@ -47,6 +54,7 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
   out.windowed_layers = int(std::count(s.windowed.begin(), s.windowed.end(), true));
   out.window = s.window;
   if (s.delta_net) add_recurrence(out, s);
+  if (s.short_conv) add_short_conv(out, s);
   if (s.mixture) add_mixture(out, *s.mixture);
   return out;
 }

@@ -20,17 +20,18 @@ SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
           .window = s.has_window(layer) ? s.window : 0};
 }
 
-std::variant<SelfAttention, GatedDeltaNet> make_mixer(const Weights& block, const DecoderSpec& s, int layer) {
-  if (s.has_delta_net(layer)) return GatedDeltaNet(block["linear_attn"], *s.delta_net);
-  return SelfAttention(block["self_attn"], attention_spec(s, layer));
-}
-
 std::variant<GatedMlp, Mixture> make_mlp(const Weights& w, const DecoderSpec& s, int layer) {
   if (s.has_mixture(layer)) return Mixture(w, *s.mixture);
   return GatedMlp(w, {s.hidden, s.mlp_hidden, s.mlp_bias, s.activation});
 }
 
 }  // namespace
+
+Decoder::Mixer Decoder::make_mixer(const Weights& block, const DecoderSpec& s, int layer) {
+  if (s.has_delta_net(layer)) return GatedDeltaNet(block["linear_attn"], *s.delta_net);
+  if (s.has_short_conv(layer)) return ShortConv(block["conv"], *s.short_conv);
+  return SelfAttention(block["self_attn"], attention_spec(s, layer));
+}
 
 Decoder::Block::Block(const Weights& w, const DecoderSpec& s, int layer)
     : windowed(s.has_window(layer)),
@@ -52,6 +53,7 @@ mx::array Decoder::Block::mix(const mx::array& x, const Rope& rope, const StepPo
                               std::span<LayerCache* const> caches) const {
   if (const auto* attention = std::get_if<SelfAttention>(&mixer))
     return (*attention)(x, rope, positions, caches);
+  if (const auto* conv = std::get_if<ShortConv>(&mixer)) return (*conv)(x, caches);
   return std::get<GatedDeltaNet>(mixer)(x, caches);
 }
 

@@ -32,15 +32,17 @@ struct DecoderSpec {
   float score_softcap = 0, logit_softcap = 0;  ///< 0 = none
   std::optional<QueryGrowth> growth = {};
   RopeSpec rope;
-  int window = 0;                              ///< of the layers in `windowed`
-  std::vector<bool> windowed = {};             ///< by layer; empty = none
-  std::optional<RopeSpec> window_rope = {};    ///< of the layers in `windowed`; absent = `rope`
-  std::optional<DeltaNetSpec> delta_net = {};  ///< in place of attention, in `linear` layers
-  std::vector<bool> linear = {};               ///< by layer; empty = none
-  std::optional<MixtureSpec> mixture = {};     ///< in place of the MLP, but in `dense` layers
-  std::vector<bool> dense = {};                ///< by layer; empty = none
+  int window = 0;                                ///< of the layers in `windowed`
+  std::vector<bool> windowed = {};               ///< by layer; empty = none
+  std::optional<RopeSpec> window_rope = {};      ///< of the layers in `windowed`; absent = `rope`
+  std::optional<DeltaNetSpec> delta_net = {};    ///< in place of attention, in `linear` layers
+  std::optional<ShortConvSpec> short_conv = {};  ///< the same
+  std::vector<bool> linear = {};                 ///< by layer; empty = none
+  std::optional<MixtureSpec> mixture = {};       ///< in place of the MLP, but in `dense` layers
+  std::vector<bool> dense = {};                  ///< by layer; empty = none
 
   bool has_delta_net(int layer) const { return delta_net && linear[std::size_t(layer)]; }
+  bool has_short_conv(int layer) const { return short_conv && linear[std::size_t(layer)]; }
   bool has_window(int layer) const { return !windowed.empty() && windowed[std::size_t(layer)]; }
   bool has_mixture(int layer) const { return mixture && (dense.empty() || !dense[std::size_t(layer)]); }
 };
@@ -72,6 +74,8 @@ class Decoder {
   mx::array logits(const mx::array& h) const;
 
  private:
+  using Mixer = std::variant<SelfAttention, GatedDeltaNet, ShortConv>;
+  static Mixer make_mixer(const Weights& block, const DecoderSpec& s, int layer);
   struct Block {
     Block(const Weights& w, const DecoderSpec& s, int layer);
     mx::array operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
@@ -82,7 +86,7 @@ class Decoder {
     bool windowed;
     RmsNorm attention_norm, mlp_norm;
     std::optional<RmsNorm> attention_post_norm, mlp_post_norm;
-    std::variant<SelfAttention, GatedDeltaNet> mixer;
+    Mixer mixer;
     std::variant<GatedMlp, Mixture> mlp;
   };
   DecoderSpec spec_;

@@ -97,8 +97,8 @@ class PatchEmbed {
 /// Pixels `[n, C, H, W]` → patches `[n, (H/p)(W/p), C p p]`, row by row; H and W are cut to multiples of p.
 mx::array to_patches(const mx::array& pixels, int patch);
 
-/// Each merge × merge block of patches as one row, `[n, rows · columns, C]` → `[n, rows · columns / m², m² · C]`:
-/// row by row, and in a row the block's patches row by row. Both counts are multiples of `merge`.
+/// Each merge × merge block of patches as one row, `[n, rows · columns, C]` → `[n, rows · columns / m², m² ·
+/// C]`: row by row, and in a row the block's patches row by row. Both counts are multiples of `merge`.
 mx::array merge_patches(const mx::array& x, int rows, int columns, int merge);
 
 using kernels::activate;

@@ -77,6 +77,16 @@ mx::array CausalConv::operator()(const mx::array& x, std::span<RecurrentState* c
   return bias_ ? y + *bias_ : y;
 }
 
+ShortConv::ShortConv(const Weights& w, const ShortConvSpec& s)
+    : in_(w["in_proj"], s.hidden, 3 * s.hidden, s.bias),
+      out_(w["out_proj"], s.hidden, s.hidden, s.bias),
+      conv_(w["conv"], s.hidden, s.kernel, s.bias) {}
+
+mx::array ShortConv::operator()(const mx::array& x, std::span<LayerCache* const> caches) const {
+  const auto parts = mx::split(in_(x), 3, -1);
+  return out_(parts[1] * conv_(parts[0] * parts[2], states_of(caches)));
+}
+
 std::pair<mx::array, mx::array> gated_delta_rule(const DeltaRuleInputs& in, const mx::array& state) {
   const int length = in.queries.shape(2);
   if (length == 1) return one_token(in, state);

@@ -36,6 +36,25 @@ struct DeltaRuleInputs {
 /// value_dim]`. Returns y `[B, heads, L, value_dim]` and the state after it.
 std::pair<mx::array, mx::array> gated_delta_rule(const DeltaRuleInputs& in, const mx::array& state);
 
+struct ShortConvSpec {
+  int hidden = 0, kernel = 3;
+  bool bias = false;
+};
+
+/// LFM2's layer without attention: a gated short convolution, out(C · conv(B · x)) (Liquid AI, arXiv
+/// 2511.23404), under the names in_proj, which gives B, C and x, conv, out_proj.
+class ShortConv {
+ public:
+  ShortConv(const Weights& w, const ShortConvSpec& spec);
+  /// x `[B, L, hidden]` → the same, one state per row of the batch.
+  mx::array operator()(const mx::array& x, std::span<LayerCache* const> caches) const;
+  LayerCache new_cache() const { return RecurrentState{}; }
+
+ private:
+  Linear in_, out_;
+  CausalConv conv_;
+};
+
 struct DeltaNetSpec {
   int hidden = 0, key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0, kernel = 4;
   float norm_eps = 1e-6f;

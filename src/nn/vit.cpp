@@ -30,9 +30,14 @@ mx::array Vit::Block::operator()(const mx::array& x) const {
   return h + mlp(norm2(h));
 }
 
+Vit::Patches Vit::make_patches(const Weights& w, const VitSpec& s) {
+  if (s.flat_patches) return Linear(w, s.channels * s.patch * s.patch, s.hidden, true);
+  return PatchEmbed(w, s.channels, s.hidden, {s.patch, s.patch}, !s.class_token);
+}
+
 Vit::Vit(const Weights& w, const VitSpec& s, bool use_post_norm)
     : spec_(s),
-      patch_(w["embeddings"]["patch_embedding"], s.channels, s.hidden, {s.patch, s.patch}, !s.class_token),
+      patch_(make_patches(w["embeddings"]["patch_embedding"], s)),
       position_(Embedding(w["embeddings"]["position_embedding"],
                           (s.image / s.patch) * (s.image / s.patch) + (s.class_token ? 1 : 0), s.hidden)
                     .table()) {
@@ -50,13 +55,21 @@ Vit::Vit(const Weights& w, const VitSpec& s, bool use_post_norm)
 
 std::vector<mx::array> Vit::states(const mx::array& pixels, std::span<const int> wanted,
                                    const std::optional<mx::array>& position_ids) const {
-  auto h = patch_(to_patches(pixels, spec_.patch));
+  auto h = std::get<PatchEmbed>(patch_)(to_patches(pixels, spec_.patch));
   if (class_token_)
     h = mx::concatenate({mx::broadcast_to(*class_token_, {h.shape(0), 1, spec_.hidden}), h}, 1);
   h = h + (position_ids ? mx::take(position_, *position_ids, 0) : position_);
   if (pre_norm_) h = (*pre_norm_)(h);
-  settle(h);
+  return run(h, wanted);
+}
 
+std::vector<mx::array> Vit::states_of_patches(const mx::array& patches, const mx::array& positions,
+                                              std::span<const int> wanted) const {
+  return run(std::get<Linear>(patch_)(patches) + positions, wanted);
+}
+
+std::vector<mx::array> Vit::run(mx::array h, std::span<const int> wanted) const {
+  settle(h);
   const auto index = [&](int block) { return block < 0 ? spec_.layers + 1 + block : block; };
   const int last = index(
       *std::max_element(wanted.begin(), wanted.end(), [&](int a, int b) { return index(a) < index(b); }));

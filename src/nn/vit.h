@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "nn/attention.h"
@@ -15,6 +16,7 @@ struct VitSpec {
   Activation activation = Activation::gelu;
   bool class_token =
       false;  ///< prepended, with a norm (pre_layrnorm) before the first block; then patches have no bias
+  bool flat_patches = false;  ///< patch_embedding is a linear map of values as the processor lays them out
 };
 
 class Vit {
@@ -28,6 +30,12 @@ class Vit {
   /// hidden_states. `position_ids` `[tokens]` picks rows of the position table; absent = in order.
   std::vector<mx::array> states(const mx::array& pixels, std::span<const int> wanted,
                                 const std::optional<mx::array>& position_ids = std::nullopt) const;
+  /// The same for patches of pictures of one shape, `[n, tokens, values]`, and their `positions` `[tokens,
+  /// hidden]`. Needs flat_patches.
+  std::vector<mx::array> states_of_patches(const mx::array& patches, const mx::array& positions,
+                                           std::span<const int> wanted) const;
+  /// The learned positions, `[tokens, hidden]`.
+  const mx::array& position_table() const { return position_; }
   mx::array post_norm(const mx::array& x) const { return (*post_norm_)(x); }
 
  private:
@@ -40,8 +48,12 @@ class Vit {
     Mlp mlp;
     int heads, head_dim;
   };
+  using Patches = std::variant<PatchEmbed, Linear>;
+  static Patches make_patches(const Weights& w, const VitSpec& s);
+  std::vector<mx::array> run(mx::array h, std::span<const int> wanted) const;
+
   VitSpec spec_;
-  PatchEmbed patch_;
+  Patches patch_;
   mx::array position_;
   std::optional<mx::array> class_token_;
   std::optional<LayerNorm> pre_norm_, post_norm_;

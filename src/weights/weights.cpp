@@ -65,12 +65,21 @@ std::optional<core::ConfigReader> quantization_table(const core::ConfigReader& c
 }  // namespace
 
 std::string NameMap::operator()(const std::string& name) const {
-  for (const auto& r : renames)
-    if (name.starts_with(r.from)) {
-      std::string out = r.to;
-      return out.append(name, r.from.size());
-    }
-  return name;
+  const auto prefix =
+      std::find_if(renames.begin(), renames.end(), [&](const auto& r) { return name.starts_with(r.from); });
+  std::string out = prefix == renames.end() ? name : prefix->to + name.substr(prefix->from.size());
+  for (const auto& part : parts) {
+    if (!out.starts_with(part.within)) continue;
+    const auto at = out.find(part.from);
+    if (at != std::string::npos) out.replace(at, part.from.size(), part.to);
+  }
+  return out;
+}
+
+std::string NameMap::module(const std::string& name) const {
+  std::string out = (*this)(name + ".");
+  if (out.ends_with('.')) out.pop_back();
+  return out;
 }
 
 bool NameMap::ignored(const std::string& name) const {
@@ -107,9 +116,9 @@ void WeightStore::read_quantization(const NameMap& names, const core::ConfigRead
   for (const auto& key : table->keys()) {
     const auto& value = table->raw().at(key);
     if (value.is_object())
-      overrides_.emplace(names(key), parse_quantization(table->child(key)));
+      overrides_.emplace(names.module(key), parse_quantization(table->child(key)));
     else if (value.is_boolean() && !table->get<bool>(key))
-      overrides_.emplace(names(key), std::nullopt);
+      overrides_.emplace(names.module(key), std::nullopt);
   }
 }
 

@@ -31,11 +31,20 @@ struct Rename {
   std::string from, to;
 };
 
+/// A part of the names that begin with `within`, old → new, wherever it stands; after the prefixes, all that
+/// fit in order. No `from` may be part of its `to`.
+struct PartRename {
+  std::string within, from, to;
+};
+
 struct NameMap {
   std::vector<Rename> renames = {};
+  std::vector<PartRename> parts = {};
   std::vector<std::string> ignored_suffixes = {};  ///< in some files, used by no one
   std::vector<std::string> ignored_prefixes = {};
   std::string operator()(const std::string& name) const;
+  /// The same for a module, whose name ends before a dot.
+  std::string module(const std::string& name) const;
   bool ignored(const std::string& name) const;
 };
 
