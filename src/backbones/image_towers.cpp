@@ -45,6 +45,10 @@ nn::VitSpec siglip(const core::ConfigReader& c) {
   return parse(c, {768, 12, 12, 3072, 224, 16, 1e-6f, "gelu_pytorch_tanh"});
 }
 
+nn::VitSpec siglip_so400m(const core::ConfigReader& c) {
+  return parse(c, {1152, 27, 16, 4304, 384, 14, 1e-6f, "gelu_pytorch_tanh"});
+}
+
 nn::VitSpec idefics3_vision(const core::ConfigReader& c) {
   return parse(c, {1152, 12, 16, 3072, 224, 32, 1e-6f, "gelu_pytorch_tanh"});
 }

@@ -10,6 +10,8 @@ nn::VitSpec siglip(const core::ConfigReader& c);
 /// Idefics3's and SmolVLM's SigLIP, whose positions are bucketed fractions; see bucket_positions.
 nn::VitSpec idefics3_vision(const core::ConfigReader& c);
 
+/// SigLIP's with the numbers of so400m/14 at 384 pixels where a field is absent.
+nn::VitSpec siglip_so400m(const core::ConfigReader& c);
 /// SigLIP 2's tower for pictures of any shape (arXiv 2502.14786, NaFlex): flat patches, resized positions.
 nn::VitSpec siglip2_naflex(const core::ConfigReader& c);
 /// A square table of positions `[side², hidden]` resized to `rows` × `columns`, `[rows · columns, hidden]`,

@@ -92,13 +92,16 @@ nn::DecoderSpec qwen3(const core::ConfigReader& c) {
 }  // namespace
 
 nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
-  const auto type = text.get_or<std::string>("model_type", "llama");
+  return text_decoder(text, text.get_or<std::string>("model_type", "llama"));
+}
+
+nn::DecoderSpec text_decoder(const core::ConfigReader& text, std::string_view type) {
   if (type == "llama") return llama(text);
   if (type == "mistral") return mistral(text);
   if (type == "ministral3") return ministral3(text);
   if (type == "qwen2") return qwen2(text);
   if (type == "qwen3") return qwen3(text);
-  text.fail("model_type", "expected llama, mistral, ministral3, qwen2 or qwen3, got " + type);
+  text.fail("model_type", "expected llama, mistral, ministral3, qwen2 or qwen3, got " + std::string(type));
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {

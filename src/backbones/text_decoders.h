@@ -22,6 +22,8 @@ nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults
 /// "qwen2", "qwen3"). Fields that are absent take transformers' defaults of that type. @throws ConfigError
 /// for another type, or a field that changes the result and is not supported.
 nn::DecoderSpec text_decoder(const core::ConfigReader& text);
+/// The same where another field or the family says the type.
+nn::DecoderSpec text_decoder(const core::ConfigReader& text, std::string_view type);
 
 /// Qwen2-VL's and Qwen2.5-VL's language model: Qwen2 with multi-axis RoPE. `text` is the folder's
 /// text_config, or config.json itself where the fields stand at the top.

@@ -205,7 +205,7 @@ namespace {
     return std::accumulate(sizes.begin(), sizes.end(), std::int64_t(0),
                            [](std::int64_t sum, const auto& size) { return sum + size.tokens; });
   };
-  const std::int64_t length = std::int64_t(prompt.ids.size()), context = frontend.context_length;
+  const std::int64_t length = prompt.length(), context = frontend.context_length;
   const std::int64_t words = length - tokens(prompt.sizes);
   std::string text = "prompt: " + std::to_string(length) + " tokens, the model's context holds ";
   text.append(std::to_string(context));
@@ -241,7 +241,7 @@ std::optional<std::int64_t> Frontend::largest_max_pixels(
 int Frontend::room(const Prompt& prompt, int max_tokens) const {
   if (prompt.ids.empty()) throw RequestError("prompt: expected at least one token, got none");
   if (max_tokens < 0) throw RequestError("max_tokens: expected 0 or more, got " + std::to_string(max_tokens));
-  const std::int64_t length = std::int64_t(prompt.ids.size());
+  const std::int64_t length = prompt.length();
   if (context_length <= 0) return max_tokens;
   if (length > context_length) refuse_length(*this, prompt);
   // The last token is never fed back and needs no place.

@@ -94,8 +94,7 @@ memory::WeightBytes weigh(const weights::WeightStore& store) {
 }
 
 memory::Work work_of(const memory::ModelShape& model, const Prompt& outline, int max_tokens) {
-  memory::Work work{
-      .images = {}, .prompt_tokens = std::int64_t(outline.ids.size()), .max_tokens = max_tokens};
+  memory::Work work{.images = {}, .prompt_tokens = outline.length(), .max_tokens = max_tokens};
   for (const PreparedSize& size : outline.sizes) work.images.push_back(image_work(model, size));
   return work;
 }
@@ -167,7 +166,7 @@ MemoryReport describe_plan(const std::filesystem::path& folder, const PlanReques
   const int max_tokens = frontend.room(outline, request.max_tokens);
 
   MemoryReport report;
-  report.prompt_tokens = int(outline.ids.size());
+  report.prompt_tokens = int(outline.length());
   for (const auto& size : outline.sizes) report.image_tokens.push_back(size.tokens);
   report.largest_buffer_bytes = largest_buffer();
   std::uint64_t decoded = 0;  // the pictures themselves, which a running program has already

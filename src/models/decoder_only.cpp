@@ -30,13 +30,29 @@ std::unique_ptr<DecoderSequence> DecoderOnlyVlm::make_sequence(
   return std::make_unique<DecoderSequence>();
 }
 
+// One id for each row of a picture where the prompt has one for the whole.
+std::vector<std::int32_t> DecoderOnlyVlm::expanded(std::vector<std::int32_t> ids,
+                                                   std::span<const mx::array> features) const {
+  const auto places = std::size_t(std::count(ids.begin(), ids.end(), image_token_));
+  if (places != features.size())
+    throw RequestError("prompt: " + std::to_string(places) + " places for images (id " +
+                       std::to_string(image_token_) + "), got " + std::to_string(features.size()) +
+                       " images");
+  std::vector<std::int32_t> out;
+  std::size_t picture = 0;
+  for (const auto id : ids)
+    out.insert(out.end(), id == image_token_ ? std::size_t(features[picture++].shape(0)) : 1, id);
+  return out;
+}
+
 std::unique_ptr<Sequence> DecoderOnlyVlm::start(std::vector<std::int32_t> ids,
                                                 std::span<const processing::ImageInput> images,
                                                 std::vector<mx::array> features) const {
   if (ids.empty()) throw RequestError("prompt: expected at least one token, got none");
+  if (image_token_ < 0) ids = expanded(std::move(ids), features);
   std::vector<int> rows_before{0};
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= vocab())
+    if (ids[i] != image_token_ && (ids[i] < 0 || ids[i] >= vocab()))
       throw RequestError("input_ids[" + std::to_string(i) + "]: expected 0.." + std::to_string(vocab() - 1) +
                          ", got " + std::to_string(ids[i]));
     rows_before.push_back(rows_before.back() + (ids[i] == image_token_));

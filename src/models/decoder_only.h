@@ -36,6 +36,7 @@ class DecoderOnlyVlm : public Model {
   memory::ModelShape shape() const override;
 
  protected:
+  /// `image_token` stands for one row of an image; below 0 for a whole image.
   DecoderOnlyVlm(nn::Decoder decoder, int image_token)
       : decoder_(std::move(decoder)), image_token_(image_token) {}
 
@@ -56,6 +57,8 @@ class DecoderOnlyVlm : public Model {
   virtual nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const;
 
  private:
+  std::vector<std::int32_t> expanded(std::vector<std::int32_t> ids,
+                                     std::span<const mx::array> features) const;
   mx::array embed_prompt(const DecoderSequence& sequence, int begin, int count) const;
   std::vector<mx::array> added_features(const DecoderSequence& sequence, int begin, int count) const;
   int whole_chunk(const DecoderSequence& sequence, int count) const;

@@ -85,6 +85,7 @@ extern const Family kInternVl;
 extern const Family kInternVlChat;
 extern const Family kLfm2Vl;
 extern const Family kLlava;
+extern const Family kLlavaBunny;
 extern const Family kLlavaNext;
 extern const Family kLlavaOnevision;
 extern const Family kMistral3;

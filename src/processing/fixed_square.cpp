@@ -24,6 +24,9 @@ struct SquareRule {
   Size result;  ///< of the steps together
 };
 
+// LLaVA's own code has it in place of a token (IMAGE_TOKEN_INDEX).
+constexpr std::int32_t kPlaceId = -200;
+
 struct FixedText {
   ImageText text;
   int count = 0;
@@ -246,7 +249,8 @@ std::unique_ptr<ImageProcessor> make_fastvlm_square(const ProcessorFiles& files,
   return make(config, kFastVlm, limits, [&](Size image) {
     return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
                      .count = (image.height / kStride) * (image.width / kStride),
-                     .cell = kStride};
+                     .cell = kStride,
+                     .frame = {.place_id = kPlaceId}};
   });
 }
 
@@ -256,7 +260,8 @@ std::unique_ptr<ImageProcessor> make_bunny_square(const ProcessorFiles& files, c
     return FixedText{.text = {.placeholder = "<image>", .token = "<image>"},
                      .count = (image.height / patch) * (image.width / patch),
                      .patch = patch,
-                     .cell = patch};
+                     .cell = patch,
+                     .frame = {.place_id = kPlaceId}};
   });
 }
 

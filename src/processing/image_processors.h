@@ -19,6 +19,8 @@ struct FamilyImages {
   std::string_view
       reference;  ///< the class whose defaults and results count; "mlx-vlm" before its own classes
   ImageProcessorFactory make = nullptr;
+  bool needs_file =
+      true;  ///< false: config.json says all; checkpoints without a preprocessor_config.json exist
 };
 
 /// Every model_type whose pictures can be prepared, whether or not its graph exists.

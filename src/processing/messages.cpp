@@ -51,6 +51,21 @@ std::size_t image_count(const Message& message) {
   return count;
 }
 
+constexpr std::string_view kMark = "<image>\n";
+
+std::string marked_text(const Message& message, const Chat& chat) {
+  std::string out;
+  if (chat.place_images_by_family) {
+    for (std::size_t i = 0; i < image_count(message); ++i) out.append(kMark);
+    return out.append(joined_text(message.parts));
+  }
+  for (const Part& part : message.parts) {
+    const auto* text = std::get_if<TextPart>(&part);
+    out.append(text ? std::string_view(text->text) : kMark);
+  }
+  return out;
+}
+
 Json placed_by_rule(const Message& message, PromptRule rule) {
   Json content = Json::array();
   if (rule == PromptRule::text_first) content.push_back(text_part(joined_text(message.parts)));
@@ -86,6 +101,8 @@ Json tool_content(const Message& message) {
 
 Json content_of(const Message& message, std::size_t index, const Chat& chat, PromptRule rule) {
   if (message.role == "tool") return tool_content(message);
+  if (rule == PromptRule::token_newline && (image_count(message) == 0 || message.role == "user"))
+    return marked_text(message, chat);
   if (rule == PromptRule::plain_answers && message.role == "assistant" && image_count(message) == 0)
     return joined_text(message.parts);
   if (image_count(message) == 0) return Json::array({text_part(joined_text(message.parts))});

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mlx_vision/error.h"
+#include "processing/image_processors.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -44,7 +45,9 @@ ProcessorFiles read_processor_files(const std::filesystem::path& folder) {
   constexpr const char* kImages = "preprocessor_config.json";
   constexpr const char* kAll = "processor_config.json";
   const auto config = core::ConfigReader::from_file(folder / "config.json");
-  if (!std::filesystem::exists(folder / kImages) && !std::filesystem::exists(folder / kAll))
+  const FamilyImages* images = lookup_image_processor(config.get_or<std::string>("model_type", ""));
+  const bool needed = images == nullptr || images->needs_file;
+  if (needed && !std::filesystem::exists(folder / kImages) && !std::filesystem::exists(folder / kAll))
     throw ConfigError((folder / kImages).string() +
                       ": required file is missing; without it nobody knows how images are prepared");
   const core::ConfigReader processor = optional_file(folder, kAll);

@@ -47,6 +47,9 @@ struct PromptFrame {
   std::string_view after_images = {};  ///< behind the last image
   std::string_view end = {};
   int most_images = 0;  ///< that a prompt takes; 0 = any number
+  /// Below 0: stands in the ids for a whole picture, whose rows the model puts there; the text around it is
+  /// tokenized in parts.
+  std::int32_t place_id = 0;
 };
 
 /// A family's image preparation for one checkpoint. Immutable; safe from any thread.
@@ -102,6 +105,7 @@ enum class PromptRule {
   image_first,    ///< content = [images…, text]
   text_first,     ///< content = [text, images…]
   glued,          ///< as image_first; where there is no chat template, no space parts images from text
+  token_newline,  ///< content is a string, "<image>" and a line break for each image before the text
   plain_answers,  ///< as image_first, but an assistant's content is a string, which such templates append to
 };
 

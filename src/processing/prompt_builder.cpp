@@ -7,6 +7,14 @@
 
 namespace mlx_vision::processing {
 
+std::int64_t Prompt::length() const {
+  std::int64_t out = std::int64_t(ids.size());
+  std::size_t picture = 0;
+  for (const std::int32_t id : ids)
+    if (id < 0 && picture < sizes.size()) out += sizes[picture++].tokens - 1;
+  return out;
+}
+
 PromptBuilder::PromptBuilder(Parts parts) : parts_(std::move(parts)) {}
 
 std::string PromptBuilder::render(const Chat& chat, std::optional<bool> enable_thinking) const {
@@ -38,8 +46,24 @@ Prompt PromptBuilder::outline(std::string rendered, std::vector<PictureSize> pic
                        " in a prompt, got " + std::to_string(sizes.size()));
   if (!sizes.empty()) sizes.back().expansion.append(frame.after_images);
   std::string expanded = expand_placeholders(prompt.text, parts_.processor->placeholder(), sizes);
-  prompt.ids = encode(expanded.append(frame.end));
+  prompt.ids =
+      frame.place_id < 0 ? encode_around(prompt.text, frame.place_id) : encode(expanded.append(frame.end));
   return prompt;
+}
+
+std::vector<std::int32_t> PromptBuilder::encode_around(std::string_view rendered,
+                                                       std::int32_t place_id) const {
+  const std::string_view mark = parts_.processor->placeholder();
+  std::vector<std::int32_t> out = encode(rendered.substr(0, rendered.find(mark)));
+  for (std::size_t at = rendered.find(mark); at != std::string_view::npos;) {
+    const std::size_t begin = at + mark.size();
+    at = rendered.find(mark, begin);
+    out.push_back(place_id);
+    const auto part = rendered.substr(begin, at == std::string_view::npos ? at : at - begin);
+    const auto ids = parts_.tokenizer.encode(part, false);
+    out.insert(out.end(), ids.begin(), ids.end());
+  }
+  return out;
 }
 
 std::vector<std::int32_t> PromptBuilder::encode(std::string_view text) const {

@@ -21,6 +21,9 @@ struct Prompt {
   std::vector<PictureSize> pictures;  ///< in the order of their places
   std::vector<PreparedSize> sizes;    ///< what becomes of each
   std::vector<ImageInput> images;     ///< empty until they are prepared
+
+  /// Tokens and rows of images that the language model is given; an id below 0 counts as its picture's rows.
+  std::int64_t length() const;
 };
 
 /// A request's way to a prompt, without a model: messages, template, images, expansion, tokens. Immutable,
@@ -45,6 +48,9 @@ class PromptBuilder {
   /// All but the pixels, from a rendered prompt and the sizes of the pictures that fill its placeholders.
   /// @throws as build
   Prompt outline(std::string rendered, std::vector<PictureSize> pictures) const;
+
+  /// Ids of a rendered prompt in which each placeholder is `place_id`. @throws RequestError
+  std::vector<std::int32_t> encode_around(std::string_view rendered, std::int32_t place_id) const;
 
   /// For a prompt that is rendered already; `images` fill its placeholders in order. @throws as build
   Prompt build_raw(std::string rendered, const std::vector<ImagePart>& images) const;
