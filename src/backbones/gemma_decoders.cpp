@@ -83,4 +83,58 @@ nn::DecoderSpec gemma3_text(const core::ConfigReader& c) {
   return s;
 }
 
+namespace {
+
+// The last layers use the keys of the last one of their kind before them.
+void set_sharing(const core::ConfigReader& c, nn::DecoderSpec& s) {
+  s.shared_layers = c.size_or("num_kv_shared_layers", 0, 0, s.layers - 1);
+  for (int i = s.layers - s.shared_layers; i < s.layers; ++i)
+    if (s.has_window(s.keys_of(i)) != s.has_window(i))
+      c.fail("num_kv_shared_layers",
+             "layer " + std::to_string(i) + " has none of its kind whose keys it could use");
+  s.wide_shared = c.get_or("use_double_wide_mlp", false);
+}
+
+}  // namespace
+
+nn::DecoderSpec gemma4_text(const core::ConfigReader& c) {
+  auto s = parse_decoder(c, {2304, 30, 8, 9216, 262144, 1e-6f, 10000, /*kv_heads=*/4, /*head_dim=*/256, 1,
+                             "hidden_activation", kTanh});
+  s.embed_scale = std::sqrt(float(s.hidden));
+  s.qkv_bias = s.output_bias = c.get_or("attention_bias", false);
+  s.sandwich = s.head_norm = s.value_norm = s.layer_scalar = s.mutual_in_windows = true;
+  s.attention_scale = 1;
+  s.logit_softcap = c.get_or("final_logit_softcapping", 0.0f);
+  set_windows(c, s, 6);
+  s.windowed.back() = false;  // as transformers forces it
+  s.global_head_dim = c.size_or("global_head_dim", 512, 4, 1 << 16);
+  s.keys_as_values = c.get_or("attention_k_eq_v", false);
+  if (s.keys_as_values) s.global_kv_heads = c.size_or("num_global_key_value_heads", s.kv_heads, 1, s.heads);
+  if (s.global_kv_heads > 0 && s.heads % s.global_kv_heads != 0)
+    c.fail("num_global_key_value_heads", "expected a divisor of " + std::to_string(s.heads));
+  set_sharing(c, s);
+  const auto both = c.child_or_empty("rope_parameters");
+  if (both.is_object("full_attention")) {
+    s.rope = nn::parse_rope_object(c, both.child("full_attention"), s.global_head_dim, 1000000);
+  } else {
+    s.rope = {.head_dim = s.global_head_dim,
+              .rotated = s.global_head_dim,
+              .pairs = s.global_head_dim / 8,
+              .theta = 1000000};
+  }
+  s.window_rope = nn::parse_rope_object(c, both.child_or_empty("sliding_attention"), s.head_dim, 10000);
+  if (const int width = c.size_or("hidden_size_per_layer_input", 256, 0, 1 << 16); width > 0)
+    s.per_layer = nn::PerLayerSpec{width, c.size_or("vocab_size_per_layer_input", 262144, 1, 1 << 24)};
+  if (c.get_or("enable_moe_block", false))
+    c.fail("enable_moe_block", "experts of this family are not supported yet");
+  if (const auto ways = c.get_or<std::string>("use_bidirectional_attention", "");
+      !ways.empty() && ways != "vision")
+    c.fail("use_bidirectional_attention", "expected vision or null, got " + ways);
+  c.ignore({"max_position_embeddings", "tie_word_embeddings", "sliding_window_pattern",
+            "_sliding_window_pattern", "num_global_key_value_heads", "num_experts", "top_k_experts",
+            "moe_intermediate_size", "use_second_mlp_block", "exact_speculative_verify", "rope_traditional",
+            "global_partial_rotary_factor", "per_layer_config", "expert_intermediate_size"});
+  return s;
+}
+
 }  // namespace mlx_vision::backbones

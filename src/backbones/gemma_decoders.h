@@ -11,4 +11,8 @@ nn::DecoderSpec paligemma_text(const core::ConfigReader& c);
 /// @throws ConfigError
 nn::DecoderSpec gemma3_text(const core::ConfigReader& c);
 
+/// Gemma 4's: heads of another width in layers without a window, normed values, keys shared by the last
+/// layers, embeddings for each layer. @throws ConfigError
+nn::DecoderSpec gemma4_text(const core::ConfigReader& c);
+
 }  // namespace mlx_vision::backbones

@@ -115,6 +115,14 @@ std::vector<mx::array> DecoderOnlyVlm::added_features(const DecoderSequence& s, 
   return out;
 }
 
+// Rows of images are token 0 to blocks that look tokens up.
+std::optional<mx::array> DecoderOnlyVlm::text_ids(const DecoderSequence& s, int begin, int count) const {
+  if (!decoder_.spec().per_layer) return std::nullopt;
+  std::vector<std::int32_t> ids(s.ids.begin() + begin, s.ids.begin() + begin + count);
+  std::replace(ids.begin(), ids.end(), std::int32_t(image_token_), 0);
+  return mx::array(ids.begin(), {1, count}, mx::int32);
+}
+
 // At least `count` tokens, so that none that see each other are parted.
 int DecoderOnlyVlm::whole_chunk(const DecoderSequence& s, int count) const {
   int end = std::min(s.processed + count, s.prompt_length);
@@ -157,7 +165,9 @@ std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) 
   if (s.features) embedded = mx::astype(embedded, decoder_.dtype());
   const nn::StepPositions positions{.table = prompt_positions(s, begin, count, embedded.dtype()),
                                     .mutual = s.mutual};
-  const auto h = decoder_(std::move(embedded), positions, {&cache, 1}, added_features(s, begin, count));
+  const auto added = added_features(s, begin, count);
+  const auto h = decoder_(std::move(embedded), positions, {&cache, 1},
+                          {.added = added, .ids = text_ids(s, begin, count)});
   s.processed += count;
   if (s.processed < s.prompt_length) return std::nullopt;
   s.features.reset();
@@ -173,7 +183,8 @@ mx::array DecoderOnlyVlm::decode(const mx::array& ids, std::span<Sequence* const
     caches.push_back(&static_cast<DecoderSequence*>(s)->cache);
     ++s->processed;
   }
-  return decoder_.logits(mx::squeeze(decoder_(embedded, positions, caches), 1));
+  return decoder_.logits(
+      mx::squeeze(decoder_(embedded, positions, caches, {.ids = mx::expand_dims(ids, 1)}), 1));
 }
 
 }  // namespace mlx_vision::models

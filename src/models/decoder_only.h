@@ -61,6 +61,7 @@ class DecoderOnlyVlm : public Model {
                                      std::span<const mx::array> features) const;
   mx::array embed_prompt(const DecoderSequence& sequence, int begin, int count) const;
   std::vector<mx::array> added_features(const DecoderSequence& sequence, int begin, int count) const;
+  std::optional<mx::array> text_ids(const DecoderSequence& sequence, int begin, int count) const;
   int whole_chunk(const DecoderSequence& sequence, int count) const;
 
   nn::Decoder decoder_;

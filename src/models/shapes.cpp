@@ -44,9 +44,9 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
   memory::BlocksShape out{.layers = s.layers,
                           .hidden = s.hidden,
                           .heads = s.heads,
-                          .kv_heads = s.kv_heads,
-                          .head_dim = s.head_dim,
-                          .mlp_hidden = s.mlp_hidden,
+                          .kv_heads = std::max(s.kv_heads, s.global_kv_heads),
+                          .head_dim = std::max(s.head_dim, s.global_head_dim),
+                          .mlp_hidden = s.wide_shared ? 2 * s.mlp_hidden : s.mlp_hidden,
                           .gated = true,
                           .activation_arrays = arrays_of(s.activation),
                           .rotation = true,
@@ -116,6 +116,23 @@ memory::VisionShape vision_shape(const backbones::PixtralVitSpec& s) {
                      .activation_arrays = arrays_of(s.activation),
                      .rotation = true},
           .patch_values = s.channels * s.patch * s.patch,
+          .merged_hidden = s.hidden};
+}
+
+memory::VisionShape vision_shape(const backbones::Gemma4VitSpec& s) {
+  return {.blocks = {.layers = s.layers,
+                     .hidden = s.hidden,
+                     .heads = s.heads,
+                     .kv_heads = s.kv_heads,
+                     .head_dim = s.head_dim,
+                     .mlp_hidden = s.mlp_hidden,
+                     .gated = true,
+                     .activation_arrays = arrays_of(s.activation),
+                     .rotation = true,
+                     .head_norm = true},
+          .patch_values = s.channels * s.patch * s.patch,
+          .table_taps = 2,
+          .merge = s.pool * s.pool,
           .merged_hidden = s.hidden};
 }
 

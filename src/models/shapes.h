@@ -1,4 +1,5 @@
 #pragma once
+#include "backbones/gemma4_vit.h"
 #include "backbones/intern_vit.h"
 #include "backbones/pixtral_vit.h"
 #include "backbones/qwen_vit.h"
@@ -17,6 +18,7 @@ memory::VisionShape vision_shape(const nn::VitSpec& spec);
 memory::VisionShape vision_shape(const backbones::QwenVitSpec& spec);
 memory::VisionShape vision_shape(const backbones::PixtralVitSpec& spec);
 memory::VisionShape vision_shape(const backbones::InternVitSpec& spec);
+memory::VisionShape vision_shape(const backbones::Gemma4VitSpec& spec);
 
 /// A picture as the encoder of that shape will take it.
 memory::ImageWork image_work(const memory::ModelShape& model, const processing::PreparedSize& size);

@@ -6,12 +6,15 @@ namespace {
 SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
   return {.hidden = s.hidden,
           .heads = s.heads,
-          .kv_heads = s.kv_heads,
-          .head_dim = s.head_dim,
+          .kv_heads = s.kv_heads_of(layer),
+          .head_dim = s.head_dim_of(layer),
           .qkv_bias = s.qkv_bias,
           .output_bias = s.output_bias,
           .head_norm = s.head_norm,
           .output_gate = s.output_gate,
+          .value_norm = s.value_norm,
+          .keys_as_values = s.keys_as_values && !s.has_window(layer),
+          .shared_keys = s.is_shared(layer),
           .norm_eps = s.norm_eps,
           .norm_offset = s.norm_offset,
           .scale = s.attention_scale,
@@ -22,10 +25,17 @@ SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
 
 std::variant<GatedMlp, Mixture> make_mlp(const Weights& w, const DecoderSpec& s, int layer) {
   if (s.has_mixture(layer)) return Mixture(w, *s.mixture);
-  return GatedMlp(w, {s.hidden, s.mlp_hidden, s.mlp_bias, s.activation});
+  return GatedMlp(w, {s.hidden, s.mlp_hidden_of(layer), s.mlp_bias, s.activation});
 }
 
 }  // namespace
+
+int DecoderSpec::keys_of(int layer) const {
+  if (!is_shared(layer)) return layer;
+  int source = layers - shared_layers - 1;
+  while (source > 0 && has_window(source) != has_window(layer)) --source;
+  return source;
+}
 
 Decoder::Mixer Decoder::make_mixer(const Weights& block, const DecoderSpec& s, int layer) {
   if (s.has_delta_net(layer)) return GatedDeltaNet(block["linear_attn"], *s.delta_net);
@@ -40,6 +50,9 @@ Decoder::Block::Block(const Weights& w, const DecoderSpec& s, int layer)
                s.norm_offset),
       mixer(make_mixer(w, s, layer)),
       mlp(make_mlp(w["mlp"], s, layer)) {
+  if (s.per_layer)
+    per_layer.emplace(w, PerLayerGate::Spec{s.hidden, s.per_layer->width, s.norm_eps, s.activation});
+  if (s.layer_scalar) factor = w.require("layer_scalar", {1});
   if (!s.sandwich) return;
   attention_post_norm.emplace(w["post_attention_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
   mlp_post_norm.emplace(w["post_feedforward_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
@@ -66,6 +79,11 @@ mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const
   return h + (mlp_post_norm ? (*mlp_post_norm)(y) : y);
 }
 
+mx::array Decoder::Block::finish(const mx::array& h, const std::optional<mx::array>& input) const {
+  const auto y = per_layer && input ? h + (*per_layer)(h, *input) : h;
+  return factor ? y * mx::astype(*factor, y.dtype()) : y;
+}
+
 Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
     : spec_(s),
       dtype_(body.activation_dtype()),
@@ -75,6 +93,8 @@ Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
       head_(s.tied_head ? embed_.as_linear() : Linear(head, s.hidden, s.vocab, false)) {
   if (s.tied_head) head.skip();
   if (s.window_rope) window_rope_.emplace(*s.window_rope);
+  if (s.per_layer)
+    per_layer_.emplace(body, *s.per_layer, PerLayerInputs::Sizes{s.hidden, s.layers, s.norm_eps});
   blocks_.reserve(s.layers);
   for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(body["layers"][i], s, i);
 }
@@ -91,16 +111,26 @@ mx::array Decoder::embed(const mx::array& ids) const {
 }
 
 mx::array Decoder::operator()(mx::array h, const StepPositions& positions,
-                              std::span<DecoderCache* const> caches, std::span<const mx::array> added) const {
-  auto windowed = positions;
+                              std::span<DecoderCache* const> caches, const DecoderExtras& extras) const {
+  auto windowed = positions, global = positions;
   if (window_rope_)
     windowed.table = window_rope_->table_from_offsets(positions.table.begin, h.shape(1), h.dtype());
+  if (spec_.mutual_in_windows) global.mutual = {};
+  std::optional<mx::array> inputs;
+  if (per_layer_ && extras.ids) inputs = (*per_layer_)(*extras.ids, h);
+  if (inputs) settle(*inputs);
   std::vector<LayerCache*> layer(caches.size());
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    for (std::size_t b = 0; b < caches.size(); ++b) layer[b] = &(*caches[b])[i];
-    const bool local = blocks_[i].windowed && window_rope_;
-    h = blocks_[i](h, local ? *window_rope_ : rope_, local ? windowed : positions, layer);
-    if (i < added.size()) h = h + added[i];
+  for (int i = 0; i < int(blocks_.size()); ++i) {
+    for (std::size_t b = 0; b < caches.size(); ++b) layer[b] = &(*caches[b])[std::size_t(spec_.keys_of(i))];
+    const auto& block = blocks_[std::size_t(i)];
+    h = block(h, block.windowed && window_rope_ ? *window_rope_ : rope_, block.windowed ? windowed : global,
+              layer);
+    if (std::size_t(i) < extras.added.size()) h = h + extras.added[std::size_t(i)];
+    std::optional<mx::array> own;
+    if (inputs)
+      own =
+          mx::squeeze(mx::slice(*inputs, {0, 0, i, 0}, {h.shape(0), h.shape(1), i + 1, inputs->shape(3)}), 2);
+    h = block.finish(h, own);
     settle(h);
   }
   return norm_(h);

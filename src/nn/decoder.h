@@ -8,6 +8,7 @@
 #include "nn/kv_cache.h"
 #include "nn/layers.h"
 #include "nn/mixture.h"
+#include "nn/per_layer.h"
 #include "nn/recurrence.h"
 #include "nn/rope.h"
 #include "nn/self_attention.h"
@@ -31,6 +32,16 @@ struct DecoderSpec {
   float attention_scale = 0;                   ///< 0 = 1 / sqrt(head_dim)
   float score_softcap = 0, logit_softcap = 0;  ///< 0 = none
   std::optional<QueryGrowth> growth = {};
+  int global_head_dim = 0,
+      global_kv_heads = 0;      ///< of layers without a window, where they differ; 0 = they do not
+  bool value_norm = false;      ///< RMSNorm without a weight of each head's values
+  bool keys_as_values = false;  ///< in layers without a window
+  int shared_layers =
+      0;  ///< last layers that use the keys of the last one before them with or without a window
+  bool wide_shared = false;        ///< their MLP is twice as wide
+  bool layer_scalar = false;       ///< a factor of what each block gives
+  bool mutual_in_windows = false;  ///< rows see each other both ways in layers with a window only
+  std::optional<PerLayerSpec> per_layer = {};
   RopeSpec rope;
   int window = 0;                                ///< of the layers in `windowed`
   std::vector<bool> windowed = {};               ///< by layer; empty = none
@@ -43,8 +54,25 @@ struct DecoderSpec {
 
   bool has_delta_net(int layer) const { return delta_net && linear[std::size_t(layer)]; }
   bool has_short_conv(int layer) const { return short_conv && linear[std::size_t(layer)]; }
+  bool is_shared(int layer) const { return layer >= layers - shared_layers; }
+  int head_dim_of(int layer) const {
+    return global_head_dim > 0 && !has_window(layer) ? global_head_dim : head_dim;
+  }
+  int kv_heads_of(int layer) const {
+    return global_kv_heads > 0 && !has_window(layer) ? global_kv_heads : kv_heads;
+  }
+  int mlp_hidden_of(int layer) const { return wide_shared && is_shared(layer) ? 2 * mlp_hidden : mlp_hidden; }
+  /// The layer whose keys this one uses: itself, unless it is shared.
+  int keys_of(int layer) const;
   bool has_window(int layer) const { return !windowed.empty() && windowed[std::size_t(layer)]; }
   bool has_mixture(int layer) const { return mixture && (dense.empty() || !dense[std::size_t(layer)]); }
+};
+
+/// What blocks are given besides the tokens' states.
+struct DecoderExtras {
+  std::span<const mx::array> added =
+      {};  ///< `[B, L, hidden]`, added to what block i gives (DeepStack, arXiv 2406.04334)
+  std::optional<mx::array> ids = {};  ///< `[B, L]`, for per-layer embeddings; rows of images hold any token's
 };
 
 /// One cache per layer.
@@ -67,9 +95,9 @@ class Decoder {
   /// ids `[…]` → `[…, hidden]`
   mx::array embed(const mx::array& ids) const;
   /// Runs every block over h `[B, L, hidden]`, one cache per row of the batch, and the last norm. B > 1 only
-  /// with L = 1. `added[i]` `[B, L, hidden]` is added to what block i gives (DeepStack, arXiv 2406.04334).
+  /// with L = 1.
   mx::array operator()(mx::array h, const StepPositions& positions, std::span<DecoderCache* const> caches,
-                       std::span<const mx::array> added = {}) const;
+                       const DecoderExtras& extras = {}) const;
   /// `[…, hidden]` → logits `[…, vocab]`
   mx::array logits(const mx::array& h) const;
 
@@ -80,6 +108,8 @@ class Decoder {
     Block(const Weights& w, const DecoderSpec& s, int layer);
     mx::array operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                          std::span<LayerCache* const> caches) const;
+    /// Behind everything else; `input` `[B, L, width]` is this block's own.
+    mx::array finish(const mx::array& h, const std::optional<mx::array>& input) const;
     mx::array mix(const mx::array& x, const Rope& rope, const StepPositions& positions,
                   std::span<LayerCache* const> caches) const;
     LayerCache new_cache() const;
@@ -88,12 +118,15 @@ class Decoder {
     std::optional<RmsNorm> attention_post_norm, mlp_post_norm;
     Mixer mixer;
     std::variant<GatedMlp, Mixture> mlp;
+    std::optional<PerLayerGate> per_layer;
+    std::optional<mx::array> factor;
   };
   DecoderSpec spec_;
   mx::Dtype dtype_;
   Rope rope_;
   std::optional<Rope> window_rope_;
   Embedding embed_;
+  std::optional<PerLayerInputs> per_layer_;
   std::vector<Block> blocks_;
   RmsNorm norm_;
   Linear head_;

@@ -51,6 +51,10 @@ std::pair<mx::array, mx::array> KvCache::append(const mx::array& keys, const mx:
   write(*keys_, keys, length_ - stored_);
   write(*values_, values, length_ - stored_);
   length_ += keys.shape(2);
+  return visible();
+}
+
+std::pair<mx::array, mx::array> KvCache::visible() const {
   return {range(*keys_, begin_ - stored_, length_ - stored_),
           range(*values_, begin_ - stored_, length_ - stored_)};
 }

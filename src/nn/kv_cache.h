@@ -20,6 +20,8 @@ class KvCache {
   /// Appends keys and values `[1, kv_heads, L, d]`; returns those that one of the L tokens may see, from
   /// position begin() on, `[1, kv_heads, length - begin, d]`.
   std::pair<mx::array, mx::array> append(const mx::array& keys, const mx::array& values);
+  /// What the last append() returned.
+  std::pair<mx::array, mx::array> visible() const;
   /// Tokens so far, dropped ones included.
   int length() const { return length_; }
   /// Position of the first key that the last append() returned.

@@ -68,6 +68,11 @@ class RmsNorm {
   float eps_;
 };
 
+/// RMSNorm without a weight.
+inline mx::array rms_normed(const mx::array& x, float eps) {
+  return kernels::rms_norm(x, mx::ones({x.shape(-1)}, x.dtype()), eps);
+}
+
 class LayerNorm {
  public:
   LayerNorm(const Weights& w, int width, float eps)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace mlx_vision::nn {
@@ -10,7 +11,9 @@ namespace {
 // theta^(2i/d) for i in 0 … d/2 - 1: the inverse of the frequencies.
 std::vector<float> plain_wavelengths(const RopeSpec& s) {
   std::vector<float> out(s.dims() / 2);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = std::pow(s.theta, float(2 * i) / float(s.dims()));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = s.pairs > 0 && int(i) >= s.pairs ? std::numeric_limits<float>::infinity()
+                                              : std::pow(s.theta, float(2 * i) / float(s.dims()));
   return out;
 }
 
@@ -105,11 +108,18 @@ RopeSpec parse_rope_object(const core::ConfigReader& text, const core::ConfigRea
   spec.theta = r.get_or("rope_theta", text.get_or("rope_theta", default_theta));
   if (!(spec.theta > 0)) text.fail("rope_theta", "expected a positive number");
   const float part = r.get_or("partial_rotary_factor", text.get_or("partial_rotary_factor", default_part));
+  const auto type = r.get_or("rope_type", r.get_or<std::string>("type", "default"));
   spec.rotated = int(float(head_dim) * part);
+  if (type == "proportional") {
+    spec.pairs = spec.rotated / 2;
+    spec.rotated = head_dim;
+    spec.scale = 1 / r.get_or("factor", 1.0f);
+    if (spec.pairs < 1 || !(spec.scale > 0))
+      r.fail("partial_rotary_factor", "expected one that leaves a pair to turn");
+  }
   if (spec.rotated < 2 || spec.rotated > head_dim || spec.rotated % 2 != 0)
     text.fail("partial_rotary_factor", "expected an even part of head_dim " + std::to_string(head_dim) +
                                            ", got " + std::to_string(part));
-  const auto type = r.get_or("rope_type", r.get_or<std::string>("type", "default"));
   if (r.has("mrope_section")) spec.sections = parse_sections(r, spec.dims());
   spec.interleaved = r.get_or("mrope_interleaved", false);
   if (type == "linear") {
@@ -120,9 +130,9 @@ RopeSpec parse_rope_object(const core::ConfigReader& text, const core::ConfigRea
                          r.get<float>("high_freq_factor"), r.get<float>("original_max_position_embeddings")};
   } else if (type == "yarn") {
     parse_yarn(r, spec);
-  } else if (type != "default" && type != "mrope") {
+  } else if (type != "default" && type != "mrope" && type != "proportional") {
     r.fail(r.has("rope_type") ? "rope_type" : "type",
-           "expected default, linear, llama3, yarn or mrope, got " + type);
+           "expected default, linear, llama3, yarn, proportional or mrope, got " + type);
   }
   if (spec.sections && (spec.llama3 || spec.yarn || spec.scale != 1))
     r.fail("mrope_section", "cannot be combined with " + type);
@@ -133,7 +143,7 @@ Rope::Rope(const RopeSpec& spec) : spec_(spec) {
   auto wavelengths = plain_wavelengths(spec);
   if (spec.llama3) stretch(wavelengths, *spec.llama3);
   if (spec.yarn) stretch(wavelengths, *spec.yarn, spec);
-  if (spec.llama3 || spec.yarn) wavelengths_ = to_array(wavelengths);
+  if (spec.llama3 || spec.yarn || spec.pairs > 0) wavelengths_ = to_array(wavelengths);
   for (const float w : wavelengths) inverse_.push_back(1 / w);
   if (!spec.sections) return;
   const auto axis = axes_of(spec);

@@ -13,6 +13,8 @@ namespace mlx_vision::nn {
 struct RopeSpec {
   int head_dim = 0;
   int rotated = 0;  ///< leading values of a head that turn; the others stay as they are. 0 = all
+  int pairs =
+      0;  ///< leading pairs of the rotated values that turn; the others stand still (Gemma 4). 0 = all
   float theta = 10000;
   float scale = 1;      ///< of positions: 1 / factor for the "linear" type
   float amplitude = 1;  ///< of what is turned: attention_factor of the "yarn" type

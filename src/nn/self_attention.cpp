@@ -23,49 +23,61 @@ mx::array grown(const mx::array& x, const QueryGrowth& growth, int begin) {
 SelfAttention::SelfAttention(const Weights& w, const SelfAttentionSpec& s)
     : spec_(s),
       q_(w["q_proj"], s.hidden, s.heads * s.head_dim * (s.output_gate ? 2 : 1), s.qkv_bias),
-      k_(w["k_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias),
-      v_(w["v_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias),
       o_(w["o_proj"], s.heads * s.head_dim, s.hidden, s.output_bias) {
   if (spec_.scale == 0) spec_.scale = 1 / std::sqrt(float(s.head_dim));
-  if (!s.head_norm) return;
-  q_norm_.emplace(w["q_norm"], s.head_dim, s.norm_eps, s.norm_offset);
-  k_norm_.emplace(w["k_norm"], s.head_dim, s.norm_eps, s.norm_offset);
+  if (s.head_norm) q_norm_.emplace(w["q_norm"], s.head_dim, s.norm_eps, s.norm_offset);
+  if (s.shared_keys) {  // some files hold them nevertheless
+    for (const char* name : {"k_proj", "v_proj", "k_norm", "v_norm"}) w[name].skip();
+    return;
+  }
+  k_.emplace(w["k_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias);
+  if (!s.keys_as_values) v_.emplace(w["v_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias);
+  if (s.head_norm) k_norm_.emplace(w["k_norm"], s.head_dim, s.norm_eps, s.norm_offset);
 }
 
-mx::array SelfAttention::attend(mx::array queries, const mx::array& keys, const mx::array& values,
-                                KvCache& cache, std::span<const MutualRows> mutual) const {
-  const int begin = cache.length(), count = queries.shape(2), end = begin + count;
+SelfAttention::KeysValues SelfAttention::keys_values(const mx::array& x, const Rope& rope,
+                                                     const Rope::Table& table) const {
+  auto keys = split_heads((*k_)(x), spec_.kv_heads);
+  auto values = v_ ? split_heads((*v_)(x), spec_.kv_heads) : keys;
+  if (k_norm_) keys = (*k_norm_)(keys);
+  if (spec_.value_norm) values = rms_normed(values, spec_.norm_eps);
+  return {rope(keys, table), values};
+}
+
+// The cache holds the keys of these queries' tokens.
+mx::array SelfAttention::attend(mx::array queries, const KvCache& cache,
+                                std::span<const MutualRows> mutual) const {
+  const int count = queries.shape(2), end = cache.length(), begin = end - count;
   if (spec_.growth) queries = grown(queries, *spec_.growth, begin);
-  const auto [all_keys, all_values] = cache.append(keys, values);
-  const bool ordinary = spec_.softcap == 0 && (count == 1 || (mutual.empty() && all_keys.shape(2) == end &&
-                                                              (spec_.window == 0 || end <= spec_.window)));
-  if (ordinary)
-    return attention(queries, all_keys, all_values, spec_.scale, count > 1 ? Mask::causal : Mask::none);
+  const auto [keys, values] = cache.visible();
+  const bool ordinary =
+      spec_.softcap == 0 &&
+      (count == 1 || (mutual.empty() && keys.shape(2) == end && (spec_.window == 0 || end <= spec_.window)));
+  if (ordinary) return attention(queries, keys, values, spec_.scale, count > 1 ? Mask::causal : Mask::none);
   auto visible = visible_keys(begin, count, spec_.window, mutual);
   visible.key_begin = cache.begin();
-  return attention(queries, all_keys, all_values, spec_.scale, visible, spec_.softcap);
+  return attention(queries, keys, values, spec_.scale, visible, spec_.softcap);
 }
 
 mx::array SelfAttention::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                                     std::span<LayerCache* const> caches) const {
-  auto queries = split_heads(q_(x), spec_.heads), keys = split_heads(k_(x), spec_.kv_heads);
-  const auto values = split_heads(v_(x), spec_.kv_heads);
+  auto queries = split_heads(q_(x), spec_.heads);
   std::optional<mx::array> gate;
   if (spec_.output_gate) {
     const auto both = mx::split(queries, 2, -1);
     queries = both[0];
     gate = merge_heads(both[1]);
   }
-  if (q_norm_) {
-    queries = (*q_norm_)(queries);
-    keys = (*k_norm_)(keys);
-  }
+  if (q_norm_) queries = (*q_norm_)(queries);
   queries = rope(queries, positions.table);
-  keys = rope(keys, positions.table);
+  std::optional<KeysValues> fresh;
+  if (k_) fresh = keys_values(x, rope, positions.table);
   std::vector<mx::array> outputs;  // sequences differ in length, so each attends on its own
-  for (int b = 0; b < int(caches.size()); ++b)
-    outputs.push_back(attend(batch_row(queries, b), batch_row(keys, b), batch_row(values, b),
-                             std::get<KvCache>(*caches[b]), positions.mutual));
+  for (int b = 0; b < int(caches.size()); ++b) {
+    auto& cache = std::get<KvCache>(*caches[b]);
+    if (fresh) cache.append(batch_row(fresh->keys, b), batch_row(fresh->values, b));
+    outputs.push_back(attend(batch_row(queries, b), cache, positions.mutual));
+  }
   const auto y = merge_heads(joined(std::move(outputs), 0));
   return o_(gate ? y * mx::sigmoid(*gate) : y);
 }

@@ -18,9 +18,12 @@ struct QueryGrowth {
 struct SelfAttentionSpec {
   int hidden = 0, heads = 0, kv_heads = 0, head_dim = 0;
   bool qkv_bias = false;
-  bool output_bias = false;  ///< of o_proj
-  bool head_norm = false;    ///< RMSNorm of each head's queries and keys, before rotation (Qwen3, Gemma 3)
-  bool output_gate = false;  ///< q_proj gives each head a gate besides its query (Qwen3.5)
+  bool output_bias = false;     ///< of o_proj
+  bool head_norm = false;       ///< RMSNorm of each head's queries and keys, before rotation (Qwen3, Gemma 3)
+  bool output_gate = false;     ///< q_proj gives each head a gate besides its query (Qwen3.5)
+  bool value_norm = false;      ///< RMSNorm without a weight of each head's values (Gemma 3n, 4)
+  bool keys_as_values = false;  ///< values are the keys before their norm and rotation: no v_proj
+  bool shared_keys = false;  ///< keys and values are those of an earlier layer's cache: no k_proj, no v_proj
   float norm_eps = 1e-6f, norm_offset = 0;
   float scale = 0;    ///< of scores; 0 = 1 / sqrt(head_dim)
   float softcap = 0;  ///< of scores; 0 = none
@@ -38,17 +41,22 @@ struct StepPositions {
 class SelfAttention {
  public:
   SelfAttention(const Weights& w, const SelfAttentionSpec& spec);
-  /// x `[B, L, hidden]` → the same, one cache per row of the batch. B > 1 only with L = 1.
+  /// x `[B, L, hidden]` → the same, one cache per row of the batch, with shared_keys the earlier layer's,
+  /// which has taken this step's tokens already. B > 1 only with L = 1.
   mx::array operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                        std::span<LayerCache* const> caches) const;
   LayerCache new_cache() const { return KvCache(spec_.window); }
 
  private:
-  mx::array attend(mx::array queries, const mx::array& keys, const mx::array& values, KvCache& cache,
-                   std::span<const MutualRows> mutual) const;
+  struct KeysValues {
+    mx::array keys, values;
+  };
+  KeysValues keys_values(const mx::array& x, const Rope& rope, const Rope::Table& table) const;
+  mx::array attend(mx::array queries, const KvCache& cache, std::span<const MutualRows> mutual) const;
 
   SelfAttentionSpec spec_;
-  Linear q_, k_, v_, o_;
+  Linear q_, o_;
+  std::optional<Linear> k_, v_;
   std::optional<RmsNorm> q_norm_, k_norm_;
 };
 

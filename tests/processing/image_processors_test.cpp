@@ -120,7 +120,7 @@ TEST_CASE("settings that are unsupported or would ask for too much are named") {
   refuses("hunyuan_vl", "spatial_patch_size", R"({"spatial_patch_size": 2})");
   refuses("kimi_vl", "merge_kernel_size", R"({"merge_kernel_size": [2]})");
   refuses("siglip2", "max_num_patches", R"({"max_num_patches": 100000000})");
-  refuses("gemma4", "max_soft_tokens", R"({"max_soft_tokens": 100})");
+  refuses("gemma4", "max_soft_tokens", R"({"max_soft_tokens": 0})");
   refuses("mllama", "do_resize", R"({"do_resize": false})");
   refuses("mllama", "max_image_tiles",
           R"({"size": {"height": 16000, "width": 16000}, "max_image_tiles": 64})");
