@@ -125,8 +125,16 @@ nn::DecoderSpec gemma4_text(const core::ConfigReader& c) {
   s.window_rope = nn::parse_rope_object(c, both.child_or_empty("sliding_attention"), s.head_dim, 10000);
   if (const int width = c.size_or("hidden_size_per_layer_input", 256, 0, 1 << 16); width > 0)
     s.per_layer = nn::PerLayerSpec{width, c.size_or("vocab_size_per_layer_input", 262144, 1, 1 << 24)};
-  if (c.get_or("enable_moe_block", false))
-    c.fail("enable_moe_block", "experts of this family are not supported yet");
+  if (c.get_or("enable_moe_block", false)) {
+    const int experts = c.size("num_experts", 1, 1 << 12);
+    s.beside = nn::MixtureSpec{.width = s.hidden,
+                               .hidden = c.size("moe_intermediate_size", 1, 1 << 20),
+                               .experts = experts,
+                               .chosen = c.size("top_k_experts", 1, experts),
+                               .activation = s.activation,
+                               .scaled_router = true,
+                               .norm_eps = s.norm_eps};
+  }
   if (const auto ways = c.get_or<std::string>("use_bidirectional_attention", "");
       !ways.empty() && ways != "vision")
     c.fail("use_bidirectional_attention", "expected vision or null, got " + ways);

@@ -1,6 +1,6 @@
 // Gemma 4: its own encoder for pictures of any shape, pooled rows, a decoder whose last layers share keys,
 // with embeddings for each layer where the file has them. Checkpoints: google/gemma-4-E2B-it, -E4B-it,
-// -31B-it and their mlx-community conversions.
+// -26B-A4B-it, -31B-it and their mlx-community conversions.
 #include "backbones/gemma4_vit.h"
 #include "backbones/gemma_decoders.h"
 #include "models/decoder_only.h"
@@ -83,6 +83,7 @@ weights::NameMap names(const core::ConfigReader&) {
                       {"model.audio_tower.", "audio_tower."},
                       {"model.embed_audio.", "embed_audio."},
                       {"lm_head.", "language_model.lm_head."}},
+          .parts = {{"language_model.", ".experts.switch_glu.", ".switch_mlp."}},
           .ignored_suffixes = {".position_ids", ".rotary_emb.inv_freq"},
           .ignored_prefixes = {"audio_tower.", "embed_audio."}};
 }

@@ -56,6 +56,11 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
   if (s.delta_net) add_recurrence(out, s);
   if (s.short_conv) add_short_conv(out, s);
   if (s.mixture) add_mixture(out, *s.mixture);
+  if (s.beside) {
+    out.chosen = s.beside->chosen;
+    out.shared_hidden = out.mlp_hidden;
+    out.mlp_hidden = s.beside->hidden;
+  }
   return out;
 }
 

@@ -50,6 +50,12 @@ Decoder::Block::Block(const Weights& w, const DecoderSpec& s, int layer)
                s.norm_offset),
       mixer(make_mixer(w, s, layer)),
       mlp(make_mlp(w["mlp"], s, layer)) {
+  const auto norm = [&](std::string_view name) {
+    return RmsNorm(w[name], s.hidden, s.norm_eps, s.norm_offset);
+  };
+  if (s.beside)
+    beside.emplace(Beside{norm("post_feedforward_layernorm_1"), norm("pre_feedforward_layernorm_2"),
+                          norm("post_feedforward_layernorm_2"), Mixture(w, *s.beside)});
   if (s.per_layer)
     per_layer.emplace(w, PerLayerGate::Spec{s.hidden, s.per_layer->width, s.norm_eps, s.activation});
   if (s.layer_scalar) factor = w.require("layer_scalar", {1});
@@ -75,7 +81,12 @@ mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const
   const auto mixed = mix(attention_norm(x), rope, positions, caches);
   const auto h = x + (attention_post_norm ? (*attention_post_norm)(mixed) : mixed);
   settle(h);
-  const auto y = std::visit([&](const auto& m) { return m(mlp_norm(h)); }, mlp);
+  auto y = std::visit([&](const auto& m) { return m(mlp_norm(h)); }, mlp);
+  if (beside) {
+    y = beside->mlp_post_norm(y);
+    settle(y);
+    y = y + beside->post_norm(beside->mixture(beside->norm(h), h));
+  }
   return h + (mlp_post_norm ? (*mlp_post_norm)(y) : y);
 }
 

@@ -51,6 +51,7 @@ struct DecoderSpec {
   std::vector<bool> linear = {};                 ///< by layer; empty = none
   std::optional<MixtureSpec> mixture = {};       ///< in place of the MLP, but in `dense` layers
   std::vector<bool> dense = {};                  ///< by layer; empty = none
+  std::optional<MixtureSpec> beside = {};  ///< a mixture beside the MLP, each with norms of its own (Gemma 4)
 
   bool has_delta_net(int layer) const { return delta_net && linear[std::size_t(layer)]; }
   bool has_short_conv(int layer) const { return short_conv && linear[std::size_t(layer)]; }
@@ -118,6 +119,11 @@ class Decoder {
     std::optional<RmsNorm> attention_post_norm, mlp_post_norm;
     Mixer mixer;
     std::variant<GatedMlp, Mixture> mlp;
+    struct Beside {
+      RmsNorm mlp_post_norm, norm, post_norm;
+      Mixture mixture;
+    };
+    std::optional<Beside> beside;
     std::optional<PerLayerGate> per_layer;
     std::optional<mx::array> factor;
   };

@@ -1,5 +1,7 @@
 #include "nn/mixture.h"
 
+#include <cmath>
+
 namespace mlx_vision::nn {
 namespace {
 
@@ -56,7 +58,13 @@ Mixture::Experts Mixture::load(const Weights& w, const MixtureSpec& s) {
 }
 
 Mixture::Mixture(const Weights& w, const MixtureSpec& s)
-    : spec_(s), router_(w["gate"], s.width, s.experts, false), experts_(load(w, s)) {
+    : spec_(s),
+      router_(s.scaled_router ? w["router"]["proj"] : w["gate"], s.width, s.experts, false),
+      experts_(load(w, s)) {
+  if (s.scaled_router) {
+    router_scale_ = w["router"].require("scale", {s.width});
+    expert_scale_ = w["router"].require("per_expert_scale", {s.experts});
+  }
   if (s.shared_hidden == 0) return;
   shared_.emplace(w["shared_expert"], GatedMlp::Spec{s.width, s.shared_hidden});
   shared_gate_.emplace(w["shared_expert_gate"], s.width, 1, false);
@@ -68,7 +76,7 @@ mx::array Mixture::chosen_sum(const mx::array& x, const mx::array& experts, cons
   const int rows = x.shape(0);
   const auto run = [&](const mx::array& in, const mx::array& which, bool sorted) {
     const auto h =
-        activate(Activation::silu, experts_.gate(in, which, sorted)) * experts_.up(in, which, sorted);
+        activate(spec_.activation, experts_.gate(in, which, sorted)) * experts_.up(in, which, sorted);
     return experts_.down(h, which, sorted);
   };
   mx::array y = x;
@@ -84,13 +92,19 @@ mx::array Mixture::chosen_sum(const mx::array& x, const mx::array& experts, cons
   return mx::sum(y * mx::expand_dims(mx::astype(weights, y.dtype()), -1), 1);
 }
 
-mx::array Mixture::operator()(const mx::array& x) const {
+mx::array Mixture::operator()(const mx::array& x, const mx::array& routed) const {
   const auto flat = mx::reshape(x, {-1, spec_.width});
-  const auto scores = mx::softmax(router_(flat), -1, /*precise=*/true);
+  auto asked = mx::reshape(routed, {-1, spec_.width});
+  if (router_scale_) {
+    const auto root = scalar(1 / std::sqrt(float(spec_.width)), asked);
+    asked = rms_normed(asked, spec_.norm_eps) * mx::astype(*router_scale_, asked.dtype()) * root;
+  }
+  const auto scores = mx::softmax(router_(asked), -1, /*precise=*/true);
   const auto order = mx::argpartition(mx::negative(scores), spec_.chosen - 1, -1);
   const auto best = mx::slice(order, {0, 0}, {scores.shape(0), spec_.chosen});
   auto weights = mx::take_along_axis(scores, best, -1);
   if (spec_.normalized) weights = weights / mx::sum(weights, -1, /*keepdims=*/true);
+  if (expert_scale_) weights = weights * mx::take(mx::astype(*expert_scale_, weights.dtype()), best);
   auto y = chosen_sum(flat, best, weights);
   if (shared_) y = y + mx::sigmoid((*shared_gate_)(flat)) * (*shared_)(flat);
   return mx::reshape(y, x.shape());

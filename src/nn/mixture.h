@@ -27,6 +27,11 @@ struct MixtureSpec {
   bool normalized = true;  ///< the chosen experts' weights are divided by their sum
   int shared_hidden = 0;   ///< of an expert that every token takes, behind a sigmoid gate; 0 = none
   ExpertLayout layout = ExpertLayout::out_in;
+  Activation activation = Activation::silu;  ///< of the chosen experts
+  /// What the router is given is normed without a weight, scaled by input and by 1 / sqrt(width), and the
+  /// chosen weights by expert (Gemma 4). Names: router.{proj,scale,per_expert_scale}
+  bool scaled_router = false;
+  float norm_eps = 1e-6f;
 };
 
 /// Mixture of gated experts: softmax over all, the best `chosen` of them, their weighted sum (Qwen3-MoE,
@@ -36,7 +41,9 @@ class Mixture {
  public:
   Mixture(const Weights& w, const MixtureSpec& spec);
   /// `[B, L, width]` → the same.
-  mx::array operator()(const mx::array& x) const;
+  mx::array operator()(const mx::array& x) const { return (*this)(x, x); }
+  /// The experts are given `x`, the router `routed`.
+  mx::array operator()(const mx::array& x, const mx::array& routed) const;
 
  private:
   struct Experts {
@@ -47,6 +54,7 @@ class Mixture {
 
   MixtureSpec spec_;
   Linear router_;
+  std::optional<mx::array> router_scale_, expert_scale_;
   Experts experts_;
   std::optional<GatedMlp> shared_;
   std::optional<Linear> shared_gate_;
