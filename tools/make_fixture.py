@@ -41,7 +41,7 @@ VARIANTS = {
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
     "llava_onevision": "base hf", "gemma3": "base hf", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
     "internvl": "base hf 4bit", "internvl_chat": "base hf 4bit",
-    "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf", "gemma4_moe": "base hf 4bit",
+    "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf", "gemma4_moe": "base hf 4bit", "gemma4_unified": "base hf",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
 FAMILIES = {name: getattr(families, name, None) or getattr(newer_families, name) for name in VARIANTS}

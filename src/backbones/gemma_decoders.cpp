@@ -97,7 +97,7 @@ void set_sharing(const core::ConfigReader& c, nn::DecoderSpec& s) {
 
 }  // namespace
 
-nn::DecoderSpec gemma4_text(const core::ConfigReader& c) {
+nn::DecoderSpec gemma4_text(const core::ConfigReader& c, Gemma4Kind kind) {
   auto s = parse_decoder(c, {2304, 30, 8, 9216, 262144, 1e-6f, 10000, /*kv_heads=*/4, /*head_dim=*/256, 1,
                              "hidden_activation", kTanh});
   s.embed_scale = std::sqrt(float(s.hidden));
@@ -123,7 +123,9 @@ nn::DecoderSpec gemma4_text(const core::ConfigReader& c) {
               .theta = 1000000};
   }
   s.window_rope = nn::parse_rope_object(c, both.child_or_empty("sliding_attention"), s.head_dim, 10000);
-  if (const int width = c.size_or("hidden_size_per_layer_input", 256, 0, 1 << 16); width > 0)
+  if (const int width =
+          c.size_or("hidden_size_per_layer_input", kind == Gemma4Kind::unified ? 0 : 256, 0, 1 << 16);
+      width > 0)
     s.per_layer = nn::PerLayerSpec{width, c.size_or("vocab_size_per_layer_input", 262144, 1, 1 << 24)};
   if (c.get_or("enable_moe_block", false)) {
     const int experts = c.size("num_experts", 1, 1 << 12);

@@ -11,8 +11,11 @@ nn::DecoderSpec paligemma_text(const core::ConfigReader& c);
 /// @throws ConfigError
 nn::DecoderSpec gemma3_text(const core::ConfigReader& c);
 
+/// Where the two Gemma 4 families' defaults differ.
+enum class Gemma4Kind { with_encoder, unified };
+
 /// Gemma 4's: heads of another width in layers without a window, normed values, keys shared by the last
 /// layers, embeddings for each layer. @throws ConfigError
-nn::DecoderSpec gemma4_text(const core::ConfigReader& c);
+nn::DecoderSpec gemma4_text(const core::ConfigReader& c, Gemma4Kind kind);
 
 }  // namespace mlx_vision::backbones

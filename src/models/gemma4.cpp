@@ -19,7 +19,7 @@ struct Gemma4Config {
   static Gemma4Config parse(const core::ConfigReader& c) {
     const auto text = c.child("text_config");
     Gemma4Config out{.vision = backbones::gemma4_vit(c.child("vision_config")),
-                     .text = backbones::gemma4_text(text),
+                     .text = backbones::gemma4_text(text, backbones::Gemma4Kind::with_encoder),
                      .image_token = c.get_or("image_token_id", 258880),
                      .both_ways = text.get_or<std::string>("use_bidirectional_attention", "") == "vision"};
     out.text.tied_head = c.get_or("tie_word_embeddings", text.get_or("tie_word_embeddings", true));

@@ -81,6 +81,7 @@ struct Family {
 // One line per file of a family.
 extern const Family kGemma3;
 extern const Family kGemma4;
+extern const Family kGemma4Unified;
 extern const Family kIdefics3;
 extern const Family kInternVl;
 extern const Family kInternVlChat;

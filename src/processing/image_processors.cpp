@@ -41,6 +41,7 @@ constexpr FamilyImages kFamilies[] = {
     {"gemma3", "Gemma3ImageProcessor", make_gemma3_square},
     {"gemma3n", "SiglipImageProcessor", make_gemma3n_square},
     {"gemma4", "Gemma4ImageProcessor", make_pooled_patches},
+    {"gemma4_unified", "Gemma4UnifiedImageProcessor", make_merged_patches},
     {"glm46v", "Glm46VImageProcessor", make_glm_patches},
     {"glm4v", "Glm4vImageProcessor", make_glm_patches},
     {"glm4v_moe", "Glm4vImageProcessor", make_glm_patches},

@@ -170,17 +170,42 @@ std::unique_ptr<ImageProcessor> make_naflex_patches(const ProcessorFiles& files,
                                     .most = config.size_or("max_num_patches", 256, 1, kMostPatches)});
 }
 
+namespace {
+
+// Tokens of a picture and the pixels on a side of one patch and of one token.
+struct SoftTokens {
+  int most, patch, pool;
+};
+
+SoftTokens read_soft_tokens(const core::ConfigReader& config) {
+  config.ignore({"size", "image_seq_length"});
+  return {.most = config.size_or("max_soft_tokens", 280, 1, kMostPatches),
+          .patch = config.size_or("patch_size", 16, 1, 256),
+          .pool = config.size_or("pooling_kernel_size", 3, 1, 16)};
+}
+
+PixelRule read_unit_rule(const core::ConfigReader& config) {
+  return read_pixel_rule(config, {.mean = kZero, .std = kOne, .normalize = false});
+}
+
+}  // namespace
+
 std::unique_ptr<ImageProcessor> make_pooled_patches(const ProcessorFiles& files, const ImageLimits& limits) {
   refuse_limits(limits, kNoLimits);
-  const core::ConfigReader& config = files.image_processor;
-  config.ignore({"size", "image_seq_length"});
-  PixelRule pixels = read_pixel_rule(config, {.mean = kZero, .std = kOne, .normalize = false});
-  const int tokens = config.size_or("max_soft_tokens", 280, 1, kMostPatches);
-  const int pool = config.size_or("pooling_kernel_size", 3, 1, 16);
+  const SoftTokens tokens = read_soft_tokens(files.image_processor);
   return std::make_unique<PooledPatches>(
-      std::move(pixels),
+      read_unit_rule(files.image_processor),
       PatchCount{
-          .patch = config.size_or("patch_size", 16, 1, 256), .most = tokens * pool * pool, .pool = pool});
+          .patch = tokens.patch, .most = tokens.most * tokens.pool * tokens.pool, .pool = tokens.pool});
+}
+
+std::unique_ptr<ImageProcessor> make_merged_patches(const ProcessorFiles& files, const ImageLimits& limits) {
+  refuse_limits(limits, kNoLimits);
+  const SoftTokens tokens = read_soft_tokens(files.image_processor);
+  PixelRule pixels = read_unit_rule(files.image_processor);
+  pixels.rule = ResampleRule::torchvision;
+  return std::make_unique<PooledPatches>(
+      std::move(pixels), PatchCount{.patch = tokens.patch * tokens.pool, .most = tokens.most, .pool = 1});
 }
 
 }  // namespace mlx_vision::processing

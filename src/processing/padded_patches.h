@@ -21,4 +21,9 @@ std::unique_ptr<ImageProcessor> make_naflex_patches(const ProcessorFiles& files,
 /// -1 for filling) and num_soft_tokens_per_image `[1]` int64. A token for each pool, between markers.
 std::unique_ptr<ImageProcessor> make_pooled_patches(const ProcessorFiles& files, const ImageLimits& limits);
 
+/// Gemma 4 without an encoder (Gemma4UnifiedImageProcessor): the same size as pooled patches give, patches of
+/// a whole pool. Arrays as there, a patch for each token; torchvision's resampling, since the reference has
+/// no other.
+std::unique_ptr<ImageProcessor> make_merged_patches(const ProcessorFiles& files, const ImageLimits& limits);
+
 }  // namespace mlx_vision::processing
