@@ -65,7 +65,8 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
                      (2 * Bytes(merged) + 3 * Bytes(v.merged_hidden) +
                       Bytes(v.packing_arrays + v.depth) * Bytes(m.text.hidden)),
       .workspace = 2 * product_workspace(m, projected, std::max<std::int64_t>(merged, v.merged_hidden))};
-  for (const Moment& other : {embed, project})
+  const Moment convolve{.activations = pixels + Bytes(image.tiles) * Bytes(v.convolved_values) * kFloat};
+  for (const Moment& other : {embed, project, convolve})
     if (other.total() > worst.total()) worst = other;
 
   Phase out{.name = "encode"};

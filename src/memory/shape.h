@@ -27,8 +27,11 @@ struct BlocksShape {
 /// An image encoder and what stands between it and the language model.
 struct VisionShape {
   BlocksShape blocks;
-  int patch_values = 0;    ///< values of one patch, as the first product takes them
-  int table_taps = 0;      ///< rows of a position table that are weighed for each patch
+  int patch_values = 0;  ///< values of one patch, as the first product takes them
+  int table_taps = 0;    ///< rows of a position table that are weighed for each patch
+  /// Values of 4 bytes that one tile's convolutions hold at once at most, where an encoder is not blocks
+  /// alone.
+  std::int64_t convolved_values = 0;
   int class_rows = 0;      ///< rows that are added to each tile's patches
   int window = 0;          ///< patches that see each other in blocks with windows; 0 = no block has any
   bool whole = true;       ///< there are blocks in which all patches see each other
