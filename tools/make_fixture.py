@@ -41,7 +41,7 @@ VARIANTS = {
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
     "llava_onevision": "base hf", "gemma3": "base hf", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
     "internvl": "base hf 4bit", "internvl_chat": "base hf 4bit",
-    "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf", "gemma4_moe": "base hf 4bit", "gemma4_unified": "base hf",
+    "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "bunny_llama": "hf", "fastvlm": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf", "gemma4_moe": "base hf 4bit", "gemma4_unified": "base hf",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
 }
 FAMILIES = {name: getattr(families, name, None) or getattr(newer_families, name) for name in VARIANTS}
@@ -120,7 +120,7 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
     prompts = reference.MlxVlm(model_dir, float32=True) if fixture.mlx_vlm else reference.Prompts(model_dir)
     stored = reference.MlxVlm(model_dir, float32=False) if fixture.mlx_vlm and types != ["float32"] else None
     judge = None
-    if variant in ("base", "hf"):  # transformers reads the original layout only
+    if variant in ("base", "hf") and not fixture.shapes:  # transformers reads the original layout only
         judge = reference.Transformers(folder / "judge" if (folder / "judge").exists() else model_dir, fixture.judge_type)
     agreement = 0.0
     for label, user, wanted in INPUTS:
@@ -155,6 +155,11 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
     return golden
 
 
+def judge_of(folder: Path, fixture: Fixture):
+    """transformers, or where it has no such model mlx-vlm, in float32 arithmetic."""
+    return reference.MlxVlm(folder, float32=True) if fixture.shapes else reference.Transformers(folder, fixture.judge_type)
+
+
 def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict[str, str]) -> dict:
     """Draws weights until no greedy choice is a near tie and no answer repeats itself: such goldens would say little."""
     if fixture.judge_config:
@@ -171,7 +176,7 @@ def telling_weights(fixture, seed: int, scratch: Path, out: Path, pictures: dict
             judged = scratch / "judged-float32"
             shutil.rmtree(judged, ignore_errors=True)
             checkpoint.write_judged(judged, fixture, state, torch.float32)
-        judge = reference.Transformers(judged, fixture.judge_type)
+        judge = judge_of(judged, fixture)
         if not prepared:
             processor = reference.Prompts(scratch / "float32")
             prepared = [processor.prepare(user, [out / pictures[p] for p in wanted]) for _, user, wanted in INPUTS

@@ -100,7 +100,7 @@ void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& pro
 // A model over weights that have not been read.
 struct Opened {
   Opened(const std::filesystem::path& folder, const LoadOptions& options)
-      : config(model_config(folder)),
+      : config(models::read_config(folder)),
         family(models::find_family(config.get<std::string>("model_type"))),
         store(weights::WeightStore::open(folder, family.names(config), config, compute_type(options))),
         model(family.build(config, weights::Weights(store))) {
@@ -132,18 +132,6 @@ struct Opened {
 };
 
 }  // namespace
-
-core::ConfigReader model_config(const std::filesystem::path& folder) {
-  core::require_directory(folder);
-  auto config = core::ConfigReader::from_file(folder / "config.json");
-  const models::Family& family = models::find_family(config.get<std::string>("model_type"));
-  if (family.image_token.empty()) return config;
-  const auto id = text::Tokenizer::open(folder, family.model_type).id(family.image_token);
-  if (!id) return config;
-  auto fields = config.raw();
-  fields["image_token_index"] = *id;
-  return core::ConfigReader::from_text(fields.dump(), config.path());
-}
 
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options) {
   core::require_directory(folder);

@@ -53,10 +53,6 @@ struct Frontend {
 /// Reads configuration, tokenizer, template and image preparation; no weights. @throws ConfigError
 Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& options);
 
-/// config.json as families read it: with the id of the image token where it leaves that to the tokenizer.
-/// @throws ConfigError
-core::ConfigReader model_config(const std::filesystem::path& folder);
-
 std::vector<FamilyInfo> describe_families();
 
 /// Of processing::image_processors(), in its order.

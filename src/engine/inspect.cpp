@@ -106,7 +106,7 @@ void ignore_known(const Config& config) {
 
 ModelInfo describe_model(const std::filesystem::path& folder) {
   const Frontend frontend = open_frontend(folder, {});
-  const Config config = model_config(folder);
+  const Config config = models::read_config(folder);
   auto store = weights::WeightStore::open(folder, frontend.family->names(config), config, std::nullopt);
   frontend.family->build(config, weights::Weights(store));
   store.finish();

@@ -75,7 +75,7 @@ class RemedySearch {
 
 const char* part_of(const std::string& tensor) {
   if (tensor.starts_with("language_model.")) return "language";
-  for (const char* word : {"projector", "connector", "merger"})
+  for (const char* word : {"projector", "connector", "merger", "embed_vision"})
     if (tensor.find(word) != std::string::npos) return "projector";
   return "vision";
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -105,6 +106,9 @@ extern const Family kQwen3VlMoe;
 const Family* lookup_family(std::string_view model_type);
 /// By config.json's model_type. @throws ConfigError listing what is known.
 const Family& find_family(std::string_view model_type);
+/// config.json as families read it: with the id of the image token where it leaves that to the tokenizer.
+/// @throws ConfigError
+core::ConfigReader read_config(const std::filesystem::path& folder);
 /// Names and aliases, separated by commas.
 std::string known_families();
 std::span<const Family* const> families();

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
+#include "core/files.h"
 #include "core/lower.h"
 #include "models/model.h"
+#include "text/tokenizer.h"
 
 namespace mlx_vision::models {
 
@@ -39,6 +42,18 @@ const Family& find_family(std::string_view model_type) {
                         .append(model_type)
                         .append(" is not supported; known: ")
                         .append(known_families()));
+}
+
+core::ConfigReader read_config(const std::filesystem::path& folder) {
+  core::require_directory(folder);
+  auto config = core::ConfigReader::from_file(folder / "config.json");
+  const Family& family = find_family(config.get<std::string>("model_type"));
+  if (family.image_token.empty()) return config;
+  const auto id = text::Tokenizer::open(folder, family.model_type).id(family.image_token);
+  if (!id) return config;
+  auto fields = config.raw();
+  fields["image_token_index"] = *id;
+  return core::ConfigReader::from_text(fields.dump(), config.path());
 }
 
 }  // namespace mlx_vision::models

@@ -57,7 +57,7 @@ struct Loaded {
 };
 
 inline Loaded load(const std::filesystem::path& folder, std::optional<mx::Dtype> compute) {
-  auto config = mv::core::ConfigReader::from_file(folder / "config.json");
+  auto config = mv::models::read_config(folder);
   const auto& family = mv::models::find_family(config.get<std::string>("model_type"));
   auto store = mv::weights::WeightStore::open(folder, family.names(config), config, compute);
   auto model = family.build(config, mv::weights::Weights(store));
