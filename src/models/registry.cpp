@@ -1,11 +1,10 @@
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "core/files.h"
 #include "core/lower.h"
 #include "models/model.h"
-#include "text/tokenizer.h"
+#include "processing/image_text.h"
 
 namespace mlx_vision::models {
 
@@ -49,11 +48,7 @@ core::ConfigReader read_config(const std::filesystem::path& folder) {
   auto config = core::ConfigReader::from_file(folder / "config.json");
   const Family& family = find_family(config.get<std::string>("model_type"));
   if (family.image_token.empty()) return config;
-  const auto id = text::Tokenizer::open(folder, family.model_type).id(family.image_token);
-  if (!id) return config;
-  auto fields = config.raw();
-  fields["image_token_index"] = *id;
-  return core::ConfigReader::from_text(fields.dump(), config.path());
+  return processing::with_token_id(config, folder, {family.model_type, family.image_token});
 }
 
 }  // namespace mlx_vision::models

@@ -1,8 +1,10 @@
 #include "processing/image_text.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "mlx_vision/error.h"
+#include "text/tokenizer.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -33,6 +35,15 @@ std::string token_run(std::string_view token, std::int64_t count) {
   out.reserve(token.size() * std::size_t(count));
   for (std::int64_t i = 0; i < count; ++i) out.append(token);
   return out;
+}
+
+core::ConfigReader with_token_id(const core::ConfigReader& config, const std::filesystem::path& folder,
+                                 const TokenOf& of) {
+  const auto id = text::Tokenizer::open(folder, of.model_type).id(of.token);
+  if (!id) return config;
+  auto fields = config.raw();
+  fields["image_token_index"] = *id;
+  return core::ConfigReader::from_text(fields.dump(), config.path());
 }
 
 }  // namespace mlx_vision::processing

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,16 @@ struct ImageText {
 
 /// A token's text from a file. @throws ConfigError if it is empty.
 std::string read_token(const core::ConfigReader& config, std::string_view key, std::string fallback);
+
+/// A token of a checkpoint whose tokenizer is opened for that model_type.
+struct TokenOf {
+  std::string_view model_type, token;
+};
+
+/// config.json with the token's id as image_token_index, for layouts that leave it to the tokenizer; as it is
+/// where the folder's tokenizer has no such token. @throws ConfigError
+core::ConfigReader with_token_id(const core::ConfigReader& config, const std::filesystem::path& folder,
+                                 const TokenOf& of);
 
 /// @throws MediaError beyond a million: no model reads that, and a hostile file may ask.
 void check_token_count(std::int64_t count);

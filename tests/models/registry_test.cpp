@@ -209,8 +209,11 @@ TEST_CASE("a tensor that is missing and one that is too many are both named") {
       format = loaded.second["format"];
       tensors.merge(loaded.first);
     }
-    const auto victim = std::find_if(tensors.begin(), tensors.end(),
-                                     [](const auto& t) { return t.first.ends_with("norm.weight"); });
+    // A pooling head, the norm before it and the key norms of layers that share keys may be absent.
+    const auto victim = std::find_if(tensors.begin(), tensors.end(), [](const auto& t) {
+      return t.first.ends_with("norm.weight") && !t.first.ends_with("k_norm.weight") &&
+             !t.first.ends_with("post_layernorm.weight") && t.first.find(".head.") == std::string::npos;
+    });
     const std::string dropped = map(victim->first);
     tensors.erase(victim);
     tensors.emplace("language_model.extra.weight", mx::zeros({3}));
@@ -235,8 +238,9 @@ TEST_CASE("every family gives the memory plan its numbers") {
     CAPTURE(name);
     const Loaded loaded = load(root() / name / "model", mx::float32);
     const mv::memory::ModelShape shape = loaded.model->shape();
+    CHECK(shape.text.layers > 0);
     for (const auto& blocks : {shape.vision.blocks, shape.text})
-      for (const int number : {blocks.layers, blocks.hidden, blocks.heads, blocks.kv_heads, blocks.head_dim,
+      for (const int number : {blocks.hidden, blocks.heads, blocks.kv_heads, blocks.head_dim,
                                blocks.mlp_hidden, blocks.activation_arrays})
         CHECK(number > 0);
     CHECK(shape.vocab == loaded.model->vocab());
@@ -244,9 +248,19 @@ TEST_CASE("every family gives the memory plan its numbers") {
     CHECK(shape.vision.merged_hidden > 0);
     const auto planned = loaded.processor->plan({300, 200}, 1);
     const auto image = mv::models::image_work(shape, planned);
-    CHECK(image.values == image.tiles * image.patches * shape.vision.patch_values);
+    const auto any_of = [&](std::initializer_list<std::string_view> stems) {
+      return std::any_of(stems.begin(), stems.end(), [&](auto stem) { return name.starts_with(stem); });
+    };
+    // Arrays that are filled up, and squares with pixels beyond the last patch, give some patches too many.
+    const bool filled = any_of({"lfm2_vl", "gemma4", "llava_bunny", "bunny_llama"});
+    if (filled)
+      CHECK(image.values >= image.tiles * image.patches * shape.vision.patch_values);
+    else
+      CHECK(image.values == image.tiles * image.patches * shape.vision.patch_values);
     // Any-resolution tiles lose the rows of padding, and each of their lines gains one.
-    if (!name.starts_with("llava_next") && !name.starts_with("llava_onevision"))
+    if (filled)
+      CHECK(image.rows * shape.vision.merge <= image.tiles * image.patches);
+    else if (!any_of({"llava_next", "llava_onevision"}))
       CHECK(image.rows * shape.vision.merge == image.tiles * image.patches);
   }
 }
