@@ -48,6 +48,16 @@ void set_windows(const core::ConfigReader& c, nn::DecoderSpec& s, int pattern) {
   }
 }
 
+// Of layers with a window: rope_parameters.sliding_attention, and where that leaves the base out, `theta`.
+nn::RopeSpec parse_window_rope(const core::ConfigReader& c, const core::ConfigReader& both, int head_dim,
+                               float theta) {
+  const auto own = both.child_or_empty("sliding_attention");
+  if (own.keys().empty()) return {.head_dim = head_dim, .theta = theta};
+  auto rope = nn::parse_rope_object(c, own, head_dim, theta);
+  if (!own.has("rope_theta")) rope.theta = theta;
+  return rope;
+}
+
 }  // namespace
 
 nn::DecoderSpec paligemma_text(const core::ConfigReader& c) {
@@ -73,12 +83,11 @@ nn::DecoderSpec gemma3_text(const core::ConfigReader& c) {
   s.head_norm = true;
   set_scales(c, s, 0, 0);
   set_windows(c, s, c.size_or("sliding_window_pattern", 6, 1, 1 << 10));
-  const float local = c.get_or("rope_local_base_freq", 10000.0f);
-  s.window_rope = nn::RopeSpec{.head_dim = s.head_dim, .theta = local};
-  if (const auto both = c.child_or_empty("rope_parameters"); both.is_object("full_attention")) {
+  s.score_softcap = 0;  // transformers reads attn_logit_softcapping and leaves it
+  const auto both = c.child_or_empty("rope_parameters");
+  if (both.is_object("full_attention"))
     s.rope = nn::parse_rope_object(c, both.child("full_attention"), s.head_dim, theta);
-    s.window_rope = nn::parse_rope_object(c, both.child_or_empty("sliding_attention"), s.head_dim, local);
-  }
+  s.window_rope = parse_window_rope(c, both, s.head_dim, c.get_or("rope_local_base_freq", 10000.0f));
   c.ignore({"mm_tokens_per_image", "_sliding_window_pattern"});
   return s;
 }
@@ -122,7 +131,7 @@ nn::DecoderSpec gemma4_text(const core::ConfigReader& c, Gemma4Kind kind) {
               .pairs = s.global_head_dim / 8,
               .theta = 1000000};
   }
-  s.window_rope = nn::parse_rope_object(c, both.child_or_empty("sliding_attention"), s.head_dim, 10000);
+  s.window_rope = parse_window_rope(c, both, s.head_dim, 10000);
   if (const int width =
           c.size_or("hidden_size_per_layer_input", kind == Gemma4Kind::unified ? 0 : 256, 0, 1 << 16);
       width > 0)

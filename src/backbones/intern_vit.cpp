@@ -99,7 +99,8 @@ mx::array InternVit::Block::attend(const mx::array& x) const {
     parts[0] = (*q_norm)(parts[0]);
     parts[1] = (*k_norm)(parts[1]);
   }
-  const float scale = 1 / std::sqrt(float(x.shape(-1) / heads));
+  const int head_dim = x.shape(-1) / heads;
+  const float scale = 1 / std::sqrt(float(head_dim));
   return out(nn::merge_heads(nn::attention(nn::split_heads(parts[0], heads), nn::split_heads(parts[1], heads),
                                            nn::split_heads(parts[2], heads), scale, nn::Mask::none)));
 }

@@ -41,7 +41,7 @@ class InternVit {
   static Norm make_norm(const nn::Weights& w, const InternVitSpec& s);
 
   struct Qkv {
-    Qkv(const nn::Weights& attention, const InternVitSpec& s);
+    Qkv(const nn::Weights& w, const InternVitSpec& s);
     /// `[n, L, hidden]` → queries, keys and values, each of the same shape.
     std::vector<mx::array> operator()(const mx::array& x) const;
     std::vector<nn::Linear> maps;  ///< one of all, or one of each

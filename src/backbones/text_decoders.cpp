@@ -219,7 +219,8 @@ nn::DecoderSpec lfm2_text(const core::ConfigReader& c) {
   s.mlp_hidden = c.size_or("block_ff_dim", s.mlp_hidden, 1, kMaxWidth);
   if (c.get_or("block_auto_adjust_ff_dim", true)) {
     const int multiple = c.size_or("block_multiple_of", 256, 1, kMaxWidth);
-    const auto width = int(float(2 * s.mlp_hidden / 3) * c.get_or("block_ffn_dim_multiplier", 1.0f));
+    const int part = 2 * s.mlp_hidden / 3;
+    const auto width = int(float(part) * c.get_or("block_ffn_dim_multiplier", 1.0f));
     if (width < 1 || width > kMaxWidth) c.fail("block_ffn_dim_multiplier", "leaves no width for the MLP");
     s.mlp_hidden = (width + multiple - 1) / multiple * multiple;
   }

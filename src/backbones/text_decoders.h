@@ -37,7 +37,7 @@ nn::DecoderSpec qwen3_vl_text(const core::ConfigReader& text, bool mixture);
 nn::DecoderSpec qwen3_5_text(const core::ConfigReader& text, bool mixture);
 
 /// LFM2's (arXiv 2511.23404): gated short convolutions, attention in some layers.
-nn::DecoderSpec lfm2_text(const core::ConfigReader& text);
+nn::DecoderSpec lfm2_text(const core::ConfigReader& c);
 
 /// Whether the output head is the embedding table. `top` is config.json, `text` its text_config; either may
 /// say so. `by_default`: where neither does and there is no head, it is.

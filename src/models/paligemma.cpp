@@ -21,7 +21,7 @@ struct PaliGemmaConfig {
   static PaliGemmaConfig parse(const core::ConfigReader& c) {
     PaliGemmaConfig out{.vision = backbones::siglip(c.child("vision_config")),
                         .text = backbones::paligemma_text(c.child("text_config")),
-                        .image_token = c.get_or("image_token_index", 256000)};
+                        .image_token = c.get_or("image_token_index", c.get_or("image_token_id", 256000))};
     out.text.tied_head =
         c.get_or("tie_word_embeddings", c.child("text_config").get_or("tie_word_embeddings", true));
     c.ignore({"projection_dim", "hidden_size", "vocab_size", "pad_token_id", "bos_token_id", "eos_token_id",
