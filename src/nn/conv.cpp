@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/depthwise.h"
+
 namespace mlx_vision::nn {
 namespace {
 
@@ -31,10 +33,13 @@ Conv2d::Conv2d(const Weights& w, const ConvSpec& s, const mx::array& scale, cons
 mx::array Conv2d::operator()(const mx::array& x) const {
   if (spec_.kernel == 1 && spec_.stride == 1 && spec_.groups == 1)
     return kernels::linear(x, {.data = mx::reshape(weight_, {spec_.out, spec_.in})}, bias_);
-  const auto [top, bottom] = padding_of(spec_, x.shape(1));
-  const auto [left, right] = padding_of(spec_, x.shape(2));
+  const auto rows = padding_of(spec_, x.shape(1)), columns = padding_of(spec_, x.shape(2));
+  if (spec_.groups == spec_.in)
+    return kernels::depthwise_conv(x, weight_, bias_,
+                                   {.stride = spec_.stride, .rows = rows, .columns = columns});
   const auto y = mx::conv_general(x, mx::astype(weight_, x.dtype()), {spec_.stride, spec_.stride},
-                                  {top, left}, {bottom, right}, {1, 1}, {1, 1}, spec_.groups);
+                                  {rows.first, columns.first}, {rows.second, columns.second}, {1, 1}, {1, 1},
+                                  spec_.groups);
   return bias_ ? y + mx::astype(*bias_, y.dtype()) : y;
 }
 

@@ -85,7 +85,7 @@ def _shared_input(entry: dict, tensors: dict, root: Path, base: "Case | None") -
         if images:
             messages = None  # said by --messages for the words and --image for the pictures
             user = entry["user"]
-    arrays = {k: t for k, v in entry["inputs"].items() if k not in ("attention_mask", "image_token_index") and (t := _thinned(v, tensors))}
+    arrays = {k: t for k, v in entry["inputs"].items() if k not in ("attention_mask", "image_token_index", "image_sizes") and (t := _thinned(v, tensors))}
     if base:  # variants do not repeat the arrays
         arrays = next((i.arrays for i in base.inputs if i.name == entry["name"]), arrays) | arrays
     merged = _thinned(entry.get("embeddings", {}).get("inputs_embeds"), tensors)
