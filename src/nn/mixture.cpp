@@ -1,6 +1,8 @@
 #include "nn/mixture.h"
 
 #include <cmath>
+#include <map>
+#include <vector>
 
 namespace mlx_vision::nn {
 namespace {
@@ -22,6 +24,25 @@ ExpertLinear::ExpertLinear(const Weights& w, int experts, int in, int out) : wei
   weight_ = w.require("weight", {experts, out, in * quant_.bits / 32});
   scales_ = w.require("scales", {experts, out, in / quant_.group_size});
   if (quant_.mode == "affine") biases_ = w.require("biases", {experts, out, in / quant_.group_size});
+}
+
+// On the CPU its rows are read as they lie.
+ExpertLinear::ExpertLinear(mx::array weight)
+    : weight_(mx::default_device() == mx::Device::cpu ? mx::contiguous(weight) : std::move(weight)) {}
+
+mx::array ExpertLinear::of_one(const mx::array& x, int expert) const {
+  const auto own = [&](const mx::array& all) {
+    return mx::squeeze(mx::slice(all, {expert, 0, 0}, {expert + 1, all.shape(1), all.shape(2)}), 0);
+  };
+  const auto maybe = [&](const std::optional<mx::array>& all) {
+    return all ? std::optional(own(*all)) : std::nullopt;
+  };
+  return kernels::linear(x, {.data = own(weight_),
+                             .scales = maybe(scales_),
+                             .biases = maybe(biases_),
+                             .group_size = quant_.group_size,
+                             .bits = quant_.bits,
+                             .mode = quant_.mode});
 }
 
 mx::array ExpertLinear::operator()(const mx::array& x, const mx::array& experts, bool sorted) const {
@@ -70,25 +91,52 @@ Mixture::Mixture(const Weights& w, const MixtureSpec& s)
   shared_gate_.emplace(w["shared_expert_gate"], s.width, 1, false);
 }
 
-// x [N, width], experts and weights [N, chosen] → [N, width]. Many products are sorted by expert, so that
-// each expert's weights are read once.
-mx::array Mixture::chosen_sum(const mx::array& x, const mx::array& experts, const mx::array& weights) const {
-  const int rows = x.shape(0);
+// x [N, width], experts [N, chosen] → [N, chosen, width]. Many products are sorted by expert, so that each
+// expert's weights are read once.
+mx::array Mixture::gathered(const mx::array& x, const mx::array& experts) const {
   const auto run = [&](const mx::array& in, const mx::array& which, bool sorted) {
     const auto h =
         activate(spec_.activation, experts_.gate(in, which, sorted)) * experts_.up(in, which, sorted);
     return experts_.down(h, which, sorted);
   };
-  mx::array y = x;
-  if (experts.size() < kSortFrom) {
-    y = mx::squeeze(run(mx::expand_dims(x, {1, 2}), experts, false), 2);
-  } else {
-    const auto flat = mx::flatten(experts);
-    const auto order = mx::argsort(flat);
-    const auto in = mx::take(x, mx::floor_divide(order, mx::array(spec_.chosen, order.dtype())), 0);
-    const auto out = mx::squeeze(run(mx::expand_dims(in, 1), mx::take(flat, order), true), 1);
-    y = mx::reshape(mx::take(out, mx::argsort(order), 0), {rows, spec_.chosen, spec_.width});
+  if (experts.size() < kSortFrom) return mx::squeeze(run(mx::expand_dims(x, {1, 2}), experts, false), 2);
+  const auto flat = mx::flatten(experts);
+  const auto order = mx::argsort(flat);
+  const auto in = mx::take(x, mx::floor_divide(order, mx::array(spec_.chosen, order.dtype())), 0);
+  const auto out = mx::squeeze(run(mx::expand_dims(in, 1), mx::take(flat, order), true), 1);
+  return mx::reshape(mx::take(out, mx::argsort(order), 0), {x.shape(0), spec_.chosen, spec_.width});
+}
+
+// The same on the CPU, where MLX gathers in plain loops: the rows of each expert as ordinary products, for
+// which the choice must be known.
+mx::array Mixture::one_by_one(const mx::array& x, const mx::array& experts) const {
+  const auto ids = mx::contiguous(mx::flatten(mx::astype(experts, mx::int32)));
+  mx::eval(ids);
+  std::map<int, std::vector<int>> places;  // of each expert, in the flattened choice
+  for (int i = 0; i < int(ids.size()); ++i) places[ids.data<std::int32_t>()[i]].push_back(i);
+  std::vector<mx::array> outputs;
+  std::vector<int> from(ids.size());  // of each place, its row in the joined outputs
+  int joined_rows = 0;
+  for (const auto& [expert, at] : places) {
+    std::vector<int> rows;
+    for (const int place : at) {
+      rows.push_back(place / spec_.chosen);
+      from[std::size_t(place)] = joined_rows++;
+    }
+    const auto in = mx::take(x, mx::array(rows.begin(), {int(rows.size())}, mx::int32), 0);
+    outputs.push_back(experts_.down.of_one(
+        activate(spec_.activation, experts_.gate.of_one(in, expert), experts_.up.of_one(in, expert)),
+        expert));
+    settle(outputs.back());
   }
+  const auto order = mx::array(from.begin(), {int(from.size())}, mx::int32);
+  return mx::reshape(mx::take(joined(std::move(outputs), 0), order, 0),
+                     {x.shape(0), spec_.chosen, spec_.width});
+}
+
+mx::array Mixture::chosen_sum(const mx::array& x, const mx::array& experts, const mx::array& weights) const {
+  const bool cpu = mx::default_device() == mx::Device::cpu && x.dtype() == mx::float32;
+  const auto y = cpu ? one_by_one(x, experts) : gathered(x, experts);
   return mx::sum(y * mx::expand_dims(mx::astype(weights, y.dtype()), -1), 1);
 }
 

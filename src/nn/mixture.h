@@ -9,9 +9,11 @@ namespace mlx_vision::nn {
 class ExpertLinear {
  public:
   ExpertLinear(const Weights& w, int experts, int in, int out);
-  explicit ExpertLinear(mx::array weight) : weight_(std::move(weight)) {}
+  explicit ExpertLinear(mx::array weight);
   /// x `[…, 1, in]`, experts `[…]` int → `[…, 1, out]`. `sorted`: the indices ascend.
   mx::array operator()(const mx::array& x, const mx::array& experts, bool sorted) const;
+  /// x `[rows, in]` through one of the maps → `[rows, out]`.
+  mx::array of_one(const mx::array& x, int expert) const;
 
  private:
   mx::array weight_;
@@ -51,6 +53,8 @@ class Mixture {
   };
   static Experts load(const Weights& w, const MixtureSpec& s);
   mx::array chosen_sum(const mx::array& x, const mx::array& experts, const mx::array& weights) const;
+  mx::array gathered(const mx::array& x, const mx::array& experts) const;
+  mx::array one_by_one(const mx::array& x, const mx::array& experts) const;
 
   MixtureSpec spec_;
   Linear router_;
