@@ -31,10 +31,17 @@ Reach ReachOf(int result, int stride, int before, int kernel, int size) {
   return {first, std::max(first, last), start + first};
 }
 
-/// kVectors vectors of channels of one result.
+/// One result: the taps that it takes, the picture that it is of, and its channels.
+struct Place {
+  Reach rows, columns;
+  const float* picture;
+  float* out;
+};
+
+/// kVectors vectors of its channels, from `c` on.
 template <int kVectors, class D>
-HWY_INLINE void Channels(D d, const DepthwiseRows& s, const Reach& rows, const Reach& columns,
-                         const float* picture, std::int64_t c, float* out) {
+HWY_INLINE void Channels(D d, const DepthwiseRows& s, const Place& at, std::int64_t c) {
+  const auto& [rows, columns, picture, out] = at;
   const std::int64_t step = std::int64_t(hn::Lanes(d)), channels = s.channels;
   hn::Vec<D> sums[kVectors];
   for (int v = 0; v < kVectors; ++v) sums[v] = s.bias ? hn::LoadU(d, s.bias + c + v * step) : hn::Zero(d);
@@ -56,11 +63,11 @@ void Row(const DepthwiseRows& s, std::int64_t row) {
   const float* picture = s.x + row / s.out_height * s.height * s.width * s.channels;
   for (int j = 0; j < s.out_width; ++j) {
     const auto columns = ReachOf(j, s.stride, s.left, s.kernel, s.width);
-    float* out = s.y + (row * s.out_width + j) * s.channels;
+    const Place at{rows, columns, picture, s.y + (row * s.out_width + j) * s.channels};
     std::int64_t c = 0;
-    for (; c + 4 * kLanes <= s.channels; c += 4 * kLanes) Channels<4>(d, s, rows, columns, picture, c, out);
-    for (; c + kLanes <= s.channels; c += kLanes) Channels<1>(d, s, rows, columns, picture, c, out);
-    for (; c < s.channels; ++c) Channels<1>(one, s, rows, columns, picture, c, out);
+    for (; c + 4 * kLanes <= s.channels; c += 4 * kLanes) Channels<4>(d, s, at, c);
+    for (; c + kLanes <= s.channels; c += kLanes) Channels<1>(d, s, at, c);
+    for (; c < s.channels; ++c) Channels<1>(one, s, at, c);
   }
 }
 
