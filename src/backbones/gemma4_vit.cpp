@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "mlx_vision/error.h"
 #include "nn/rope.h"
 
 namespace mlx_vision::backbones {
@@ -133,6 +134,9 @@ mx::array Gemma4Vit::pooled(const mx::array& x, const PatchRows& grid) const {
 }
 
 mx::array Gemma4Vit::operator()(const mx::array& patches, const PatchRows& grid) const {
+  if (grid.rows > spec_.table || grid.columns > spec_.table)
+    throw MediaError("image: " + std::to_string(grid.columns) + "x" + std::to_string(grid.rows) +
+                     " patches, this model has positions for " + std::to_string(spec_.table) + " on a side");
   std::vector<int> columns, rows;
   for (int y = 0; y < grid.rows; ++y)
     for (int x = 0; x < grid.columns; ++x) {

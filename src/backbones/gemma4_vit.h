@@ -33,6 +33,7 @@ class Gemma4Vit {
  public:
   Gemma4Vit(const nn::Weights& w, const Gemma4VitSpec& spec);
   /// Patches `[rows · columns, values]` from 0 to 1, row by row → `[rows · columns / pool², hidden]`.
+  /// @throws MediaError for a side longer than the table of positions
   mx::array operator()(const mx::array& patches, const PatchRows& grid) const;
 
  private:

@@ -1,6 +1,7 @@
 // Gemma 4 without an encoder: raw patches through norms and a map, positions by column and by row, Gemma 4's
 // decoder. Checkpoints: google/gemma-4-12B-it and its mlx-community conversions.
 #include "backbones/gemma_decoders.h"
+#include "mlx_vision/error.h"
 #include "models/decoder_only.h"
 #include "models/tensors.h"
 
@@ -61,6 +62,10 @@ class Gemma4Unified final : public DecoderOnlyVlm {
     std::vector<int> columns, rows;
     const auto& places = image.array("image_position_ids").ints;  // [1, most, 2]: column, row
     for (std::size_t i = 0; i + 1 < places.size() && places[i] >= 0; i += 2) {
+      if (std::max(places[i], places[i + 1]) >= config_.table)
+        throw MediaError("image: has a patch at " + std::to_string(places[i]) + ", " +
+                         std::to_string(places[i + 1]) + ", this model has positions for " +
+                         std::to_string(config_.table) + " on a side");
       columns.push_back(int(places[i]));
       rows.push_back(int(places[i + 1]));
     }

@@ -14,7 +14,9 @@ PerLayerInputs::PerLayerInputs(const Weights& body, const PerLayerSpec& spec, co
 
 mx::array PerLayerInputs::operator()(const mx::array& ids, const mx::array& h) const {
   const mx::Shape shape{h.shape(0), h.shape(1), sizes_.layers, spec_.width};
-  const auto from_ids = mx::reshape(table_(ids), shape);
+  // As the reference: tokens that the table does not know are its first.
+  const auto known = mx::where(mx::less(ids, mx::array(spec_.vocab, ids.dtype())), ids, mx::zeros_like(ids));
+  const auto from_ids = mx::reshape(table_(known), shape);
   const auto from_states = projection_(h);
   const auto normed =
       norm_(mx::reshape(from_states * scalar(1 / std::sqrt(float(sizes_.hidden)), from_states), shape));

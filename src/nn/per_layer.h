@@ -17,7 +17,7 @@ class PerLayerInputs {
     float norm_eps;
   };
   PerLayerInputs(const Weights& body, const PerLayerSpec& spec, const Sizes& sizes);
-  /// ids `[B, L]` and what enters the first block, `[B, L, hidden]` → `[B, L, layers, width]`.
+  /// ids `[B, L]`, none below 0, and what enters the first block, `[B, L, hidden]` → `[B, L, layers, width]`.
   mx::array operator()(const mx::array& ids, const mx::array& h) const;
 
  private:

@@ -20,6 +20,13 @@ float difference(const mx::array& a, const mx::array& b) { return mx::max(mx::ab
 
 }  // namespace
 
+TEST_CASE("neighbouring patches become one row, row by row in the picture and in the block") {
+  // 2 x 4 patches of one value
+  const auto x = mx::reshape(mx::arange(0, 8, mx::float32), {1, 8, 1});
+  const auto merged = merge_patches(x, 2, 4, 2);
+  CHECK(mx::array_equal(merged, mx::array({0.f, 1.f, 4.f, 5.f, 2.f, 3.f, 6.f, 7.f}, {1, 2, 4})).item<bool>());
+}
+
 TEST_CASE("a packed layer equals its unpacked weights, for every number of bits") {
   const auto dense = mx::random::normal({96, 128}, mx::float32, 0, 1, mx::random::key(1));
   const auto x = mx::random::normal({5, 128}, mx::float32, 0, 1, mx::random::key(2));

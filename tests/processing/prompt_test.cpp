@@ -16,7 +16,8 @@ using Json = nlohmann::ordered_json;
 /// Leaves the placeholder as it is, so that a prompt's ids are those of its text.
 class Unchanged final : public ImageProcessor {
  public:
-  explicit Unchanged(std::string placeholder) : placeholder_(std::move(placeholder)) {}
+  explicit Unchanged(std::string placeholder, PromptFrame frame = {})
+      : placeholder_(std::move(placeholder)), frame_(frame) {}
   PreparedSize plan(Size image, int count) const override {
     return {.pixels = {}, .tokens = image.width * 100 + count, .expansion = placeholder_};
   }
@@ -28,10 +29,12 @@ class Unchanged final : public ImageProcessor {
   std::vector<View> views(const ImageInput&, Size) const override { return {}; }
   std::vector<Tensor> batch(std::span<const ImageInput>) const override { return {}; }
   std::string_view placeholder() const override { return placeholder_; }
+  PromptFrame frame() const override { return frame_; }
   std::string describe() const override { return ""; }
 
  private:
   std::string placeholder_;
+  PromptFrame frame_;
 };
 
 Json goldens() {
@@ -103,6 +106,29 @@ TEST_CASE("a prompt has one BOS whether or not the text brings it") {
   REQUIRE(own.size() == 2);
   CHECK(own[0] == bos);
   CHECK(own[1] != bos);
+}
+
+TEST_CASE("where one id stands for a picture, the text around it is tokenized in parts, with one BOS") {
+  const auto tokenizer = toy_tokenizer();
+  const PromptBuilder builder(
+      {.tokenizer = tokenizer,
+       .chat_template = std::nullopt,
+       .processor = std::make_shared<Unchanged>("<image>", PromptFrame{.place_id = -200}),
+       .rule = PromptRule::token_newline});
+  const Chat chat{{{"user", {image_part(2), image_part(3), TextPart{"ab"}}}}, true};
+  const Prompt prompt = builder.build(chat);
+  CHECK(prompt.text == "<image>\n<image>\nab");
+  std::vector<std::int32_t> expected = tokenizer.encode("", true);
+  const auto append = [&](const std::vector<std::int32_t>& ids) {
+    expected.insert(expected.end(), ids.begin(), ids.end());
+  };
+  append({-200});
+  append(tokenizer.encode("\n", false));
+  append({-200});
+  append(tokenizer.encode("\nab", false));
+  CHECK(prompt.ids == expected);
+  // Each picture counts as its rows: 100 for a pixel of width and one for each picture.
+  CHECK(prompt.length() == std::int64_t(expected.size()) - 2 + 202 + 302);
 }
 
 TEST_CASE("placeholders are replaced left to right and must be as many as the images") {

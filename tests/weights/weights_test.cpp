@@ -52,6 +52,17 @@ std::string open_error(const Folder& folder) {
 
 }  // namespace
 
+TEST_CASE("names change by their prefix, then by parts of what begins as told, once and for all") {
+  const NameMap names{.renames = {{"old.", "tower."}, {"lm_head.", "text.lm_head."}},
+                      .parts = {{"tower.", ".attn.", ".attention."}, {"text.", ".w1.", ".gate."}}};
+  CHECK(names("old.0.attn.weight") == "tower.0.attention.weight");
+  CHECK(names(names("old.0.attn.weight")) == "tower.0.attention.weight");
+  CHECK(names("text.0.w1.weight") == "text.0.gate.weight");
+  CHECK(names("text.0.attn.weight") == "text.0.attn.weight");
+  CHECK(names.module("text.0.w1") == "text.0.gate");
+  CHECK(names.module("lm_head") == "text.lm_head");
+}
+
 TEST_CASE("missing, mis-shaped, unused and clashing tensors are reported together") {
   const NameMap names{.renames = {{"old.", "new."}}, .ignored_suffixes = {".position_ids"}};
   WeightStore store({{"new.a", mx::zeros({2})},
