@@ -83,9 +83,11 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const std::int64_t chunk =
       std::min<std::int64_t>(std::int64_t(settings.prefill_chunk) + m.vision.unparted, work.prompt_tokens);
   const AttentionShape a{.heads = m.text.heads, .queries = chunk, .keys = work.prompt_tokens};
-  const Moment worst =
-      worst_half(activations(m, m.text, chunk), attention_scores(m, a, settings.attention_bytes),
-                 workspace(m, m.text, chunk, m.packed_text));
+  Moment worst = worst_half(activations(m, m.text, chunk), attention_scores(m, a, settings.attention_bytes),
+                            workspace(m, m.text, chunk, m.packed_text));
+  // From a table, from the states, normed, and their sum, which stays.
+  const Bytes inputs = Bytes(chunk) * Bytes(m.text.own_inputs) * Bytes(m.element_bytes);
+  if (const Moment made{.activations = 3 * inputs}; made.total() > worst.total()) worst = made;
   Phase out{.name = "prefill"};
   out[Part::weights] = m.weights.total();
   for (const ImageWork& image : work.images) out[Part::features] += feature_bytes(m, image);
@@ -94,7 +96,7 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const int growing = work.prompt_tokens > chunk ? 2 : 1;
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * Bytes(growing);
   out[Part::prompt] =
-      kSmall + worst.activations +
+      kSmall + worst.activations + inputs +
       Bytes(chunk) * Bytes(m.text.hidden) * Bytes(1 + m.vision.depth) * Bytes(m.element_bytes);
   out[Part::scores] = worst.scores;
   out[Part::workspace] = worst.workspace + threads_scratch(m, m.text);

@@ -18,6 +18,7 @@ struct BlocksShape {
   int window = 0;
   int recurrent_layers = 0;  ///< of `layers`, those with a recurrence in place of attention and its cache
   std::int64_t recurrent_values = 0;  ///< float32 values that such a layer holds for each row of a prompt
+  std::int64_t own_inputs = 0;  ///< values that each row of a prompt has for all blocks' own inputs together
   std::uint64_t recurrent_bytes = 0;  ///< of the state that it carries from token to token
 
   std::int64_t query_width() const { return std::int64_t(heads) * head_dim; }

@@ -55,6 +55,7 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
   out.window = s.window;
   if (s.delta_net) add_recurrence(out, s);
   if (s.short_conv) add_short_conv(out, s);
+  if (s.per_layer) out.own_inputs = std::int64_t(s.layers) * s.per_layer->width;
   if (s.mixture) add_mixture(out, *s.mixture);
   if (s.beside) {
     out.chosen = s.beside->chosen;

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Writes a checkpoint of a released model's sizes with random weights, and says whether it answers within the memory that was planned.
+
+    make_released_size.py build/mlx-vision /tmp/models                        every model of the list, one after the other
+    make_released_size.py build/mlx-vision /tmp/models --model lfm2_vl_450m   repeatable
+    make_released_size.py build/mlx-vision /tmp/models --keep                 leaves the folders
+
+Each starts from a fixture's folder (tests/fixtures: configuration, tokenizer, processor) with the released numbers put in; the program itself
+then says which tensors it misses. Matrices of the language part become 4-bit, affine, groups of 64, as mlx-vlm's converter has them; the rest
+stays bfloat16. The vocabulary is of released size, the tokenizer the fixture's. Needs numpy only. Prints a line for each: the folder's size,
+tokens of the picture, planned and measured peak, and their ratio; ends with an error where the plan was too small.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from make_real_size import GROUP, Checkpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+MISSING = re.compile(r"^\s+missing  (\S+) \[([\d,]*)\]", re.MULTILINE)
+
+SO400M = {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304, "patch_size": 14}
+QWEN2_05B = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14, "num_key_value_heads": 2,
+             "vocab_size": 151936}
+INTERN_VIT = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096, "patch_size": 14,
+              "image_size": 448}
+SQUARE = {"size": {"height": 448, "width": 448}, "max_patches": 12}
+# model -> fixture, changes of config.json, changes of the processor's file
+MODELS = {
+    "qwen3_vl_2b": ("qwen3_vl", {
+        "text_config": {"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28, "num_attention_heads": 16,
+                        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936,
+                        "rope_scaling": {"mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}},
+        "vision_config": {"hidden_size": 1024, "depth": 24, "intermediate_size": 4096, "num_heads": 16, "out_hidden_size": 2048,
+                          "num_position_embeddings": 2304, "deepstack_visual_indexes": [5, 11, 17]}},
+                    {"size": {"longest_edge": 16777216, "shortest_edge": 65536}}),
+    "internvl3_5_1b": ("internvl", {
+        "image_seq_length": 256, "vision_config": {**INTERN_VIT, "image_size": [448, 448], "patch_size": [14, 14]},
+        "text_config": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16,
+                        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936}}, SQUARE),
+    "internvl2_5_1b": ("internvl_chat", {
+        "force_image_size": 448, "max_dynamic_patch": 12, "llm_config": QWEN2_05B,
+        "vision_config": {**INTERN_VIT, "norm_type": "layer_norm", "qk_normalization": False, "qkv_bias": True}}, {}),
+    "lfm2_vl_450m": ("lfm2_vl", {
+        "projector_hidden_size": 2560,
+        "text_config": {"hidden_size": 1024, "block_ff_dim": 6656, "block_multiple_of": 256, "num_hidden_layers": 16,
+                        "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 65536,
+                        "layer_types": ["full_attention" if i in (2, 5, 8, 10, 12, 14) else "conv" for i in range(16)]},
+        "vision_config": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+                          "num_patches": 256}},
+                     {"tile_size": 512, "max_image_tokens": 256, "min_image_tokens": 64, "max_num_patches": 1024}),
+    "fastvlm_0_5b": ("fastvlm", {
+        **QWEN2_05B, "mm_hidden_size": 3072,
+        "vision_config": {"image_size": 1024, "layers": [2, 12, 24, 4, 2], "embed_dims": [96, 192, 384, 768, 1536], "mlp_ratios": [4] * 5}},
+                     {"crop_size": {"height": 1024, "width": 1024}, "size": {"shortest_edge": 1024}}),
+    "nanollava": ("llava_bunny-hf", {
+        "hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 16,
+        "vocab_size": 151936, "mm_hidden_size": 1152, "vision_config": SO400M}, {}),
+    "gemma4_e2b": ("gemma4", {
+        "text_config": {"hidden_size": 1536, "intermediate_size": 6144, "num_hidden_layers": 35, "num_attention_heads": 8,
+                        "num_key_value_heads": 1, "head_dim": 256, "global_head_dim": 512, "num_kv_shared_layers": 20, "sliding_window": 512,
+                        "hidden_size_per_layer_input": 256, "vocab_size": 262144, "vocab_size_per_layer_input": 262144,
+                        "layer_types": ["full_attention" if i % 5 == 4 else "sliding_attention" for i in range(35)]},
+        "vision_config": {"hidden_size": 768, "num_hidden_layers": 16, "num_attention_heads": 12, "num_key_value_heads": 12, "head_dim": 64,
+                          "intermediate_size": 3072, "patch_size": 16, "position_embedding_size": 10240}},
+                   {"image_processor": {"patch_size": 16, "max_soft_tokens": 280}}),
+    "gemma3_4b": ("gemma3", {
+        "mm_tokens_per_image": 256,
+        "text_config": {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "num_attention_heads": 8,
+                        "num_key_value_heads": 4, "head_dim": 256, "query_pre_attn_scalar": 256, "sliding_window": 1024,
+                        "sliding_window_pattern": 6, "vocab_size": 262208, "mm_tokens_per_image": 256},
+        "vision_config": {**SO400M, "image_size": 896}},
+                  {"image_seq_length": 256, "size": {"height": 896, "width": 896}}),
+    "paligemma_3b": ("paligemma", {
+        "text_config": {"hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 18, "num_attention_heads": 8,
+                        "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 257216},
+        "vision_config": {**SO400M, "image_size": 224}},
+                     {"image_seq_length": 256, "size": {"height": 224, "width": 224}}),
+}
+
+
+def merged(old: dict, new: dict) -> dict:
+    return old | {k: merged(old[k], v) if isinstance(v, dict) and isinstance(old.get(k), dict) else v for k, v in new.items()}
+
+
+def edit(path: Path, changes: dict) -> None:
+    if path.exists():
+        path.write_text(json.dumps(merged(json.loads(path.read_text()), changes), indent=1))
+
+
+def write_hollow(path: Path, tensors: list[tuple[str, tuple[int, ...]]]) -> None:
+    """The names and shapes, and a file that is long enough but holds nothing."""
+    header, offset = {"__metadata__": {"format": "mlx"}}, 0
+    for name, shape in [*tensors, ("left.over", (1,))]:
+        size = 2 * math.prod(shape)
+        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    with path.open("wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text)
+        f.truncate(8 + len(text) + offset)
+
+
+def wanted(program: Path, folder: Path) -> list[tuple[str, tuple[int, ...]]]:
+    """The tensors that the program misses in a folder without any; it names some at a time."""
+    tensors: list[tuple[str, tuple[int, ...]]] = []
+    while True:
+        write_hollow(folder / "model.safetensors", tensors)
+        said = subprocess.run([program, "inspect", folder], capture_output=True, text=True).stderr
+        more = [(name, tuple(map(int, shape.split(","))) if shape else ()) for name, shape in MISSING.findall(said)]
+        if not more and "left.over" in said:
+            return tensors
+        if not more:
+            raise SystemExit(f"{folder.name}: {said.strip()}")
+        tensors += more
+
+
+def write(program: Path, name: str, folder: Path) -> None:
+    fixture, config, images = MODELS[name]
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(ROOT / "tests" / "fixtures" / fixture / "model", folder, ignore=shutil.ignore_patterns("*.safetensors*"))
+    edit(folder / "config.json", {**config, "quantization": {"group_size": GROUP, "bits": 4}})
+    for file in ("preprocessor_config.json", "processor_config.json"):
+        edit(folder / file, {k: v for k, v in images.items() if k != "image_processor" or file == "processor_config.json"})
+    if "image_seq_length" in config:
+        edit(folder / "processor_config.json", {"image_seq_length": config["image_seq_length"]})
+    checkpoint = Checkpoint(4)
+    for tensor, shape in wanted(program, folder):
+        matrix = tensor.startswith("language_model.") and tensor.endswith(".weight") and len(shape) == 2 and shape[1] % GROUP == 0
+        if tensor.endswith(("norm.weight", "norm1.weight", "norm2.weight", "running_var", "layer_scalar", "std_scale", "_max")):
+            checkpoint.dense(tensor, *shape, mean=5.0 if tensor.endswith("_max") else 1.0, std=0.02)
+        elif tensor.endswith("_min"):
+            checkpoint.dense(tensor, *shape, mean=-5.0, std=0.02)
+        elif matrix and ".conv." not in tensor:
+            checkpoint.linear(tensor.removesuffix(".weight"), *shape, quantised=True)
+        else:
+            checkpoint.dense(tensor, *shape, std=0.02 if len(shape) < 2 else None)
+    checkpoint.write(folder / "model.safetensors", 0)
+
+
+def answer(program: Path, folder: Path, picture: Path) -> str:
+    done = subprocess.run([program, "generate", "--model", folder, "--prompt", "What is this?", "--image", picture, "--max-tokens", "4",
+                           "--ignore-eos", "--json"], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{folder.name}: {done.stderr.strip()}")
+    said = json.loads(done.stdout)
+    memory, size = said["memory"], sum(f.stat().st_size for f in folder.glob("*.safetensors"))
+    planned, peak = memory["planned_peak_bytes"], memory["peak_bytes"]
+    if planned < peak:
+        raise SystemExit(f"{folder.name}: planned {planned:,} bytes, took {peak:,}")
+    return (f"| {folder.name} | {size / 1e9:.2f} GB | {sum(said['image_tokens'])} | {planned / 1e9:.2f} GB | {peak / 1e9:.2f} GB | "
+            f"{planned / peak:.3f} | {said['timings']['encode_s']:.1f} s |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--model", action="append", choices=MODELS)
+    parser.add_argument("--picture", type=Path, default=ROOT / "examples" / "pictures" / "shapes.png")
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    print("| Model | Weights | Rows | Planned | Peak | Ratio | Encoding |\n|---|---|---|---|---|---|---|", flush=True)
+    for name in args.model or MODELS:
+        folder = args.out / name
+        write(args.program.resolve(), name, folder)
+        print(answer(args.program.resolve(), folder, args.picture), flush=True)
+        if not args.keep:
+            shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
