@@ -57,20 +57,26 @@ class Checkpoint:
         rng = np.random.default_rng(seed)
         normal = rng.standard_normal(POOL, dtype=np.float32)
         words = rng.integers(0, 2**32, POOL, dtype=np.uint32)
-        header, offset = {"__metadata__": {"format": "mlx"}}, 0
-        for name, kind, shape, _, _ in self.tensors:
-            size = math.prod(shape) * {"BF16": 2, "U32": 4}[kind]
-            header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [offset, offset + size]}
-            offset += size
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
+        head, size = safetensors_head([(name, kind, shape) for name, kind, shape, _, _ in self.tensors])
         with path.open("wb") as f:
-            f.write(len(text).to_bytes(8, "little") + text)
+            f.write(head)
             for name, kind, shape, mean, std in self.tensors:
                 pool = words if kind == "U32" else to_bfloat16(normal * np.float32(std) + np.float32(mean))
                 shift = int(rng.integers(POOL))
                 np.resize(np.roll(pool, shift), math.prod(shape)).tofile(f)
-        return offset
+        return size
+
+
+def safetensors_head(tensors: list[tuple[str, str, tuple[int, ...]]]) -> tuple[bytes, int]:
+    """A file's beginning for tensors of these names, types and shapes, and the bytes that follow it."""
+    header, offset = {"__metadata__": {"format": "mlx"}}, 0
+    for name, kind, shape in tensors:
+        size = math.prod(shape) * {"BF16": 2, "U32": 4}[kind]
+        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, offset
 
 
 def to_bfloat16(values: np.ndarray) -> np.ndarray:

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from make_real_size import GROUP, Checkpoint
+from make_real_size import GROUP, Checkpoint, safetensors_head
 
 ROOT = Path(__file__).resolve().parent.parent
 MISSING = re.compile(r"^\s+missing  (\S+) \[([\d,]*)\]", re.MULTILINE)
@@ -97,15 +96,10 @@ def edit(path: Path, changes: dict) -> None:
 
 def write_hollow(path: Path, tensors: list[tuple[str, tuple[int, ...]]]) -> None:
     """The names and shapes, and a file that is long enough but holds nothing."""
-    header, offset = {"__metadata__": {"format": "mlx"}}, 0
-    for name, shape in [*tensors, ("left.over", (1,))]:
-        size = 2 * math.prod(shape)
-        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
+    head, size = safetensors_head([(name, "BF16", shape) for name, shape in [*tensors, ("left.over", (1,))]])
     with path.open("wb") as f:
-        f.write(len(text).to_bytes(8, "little") + text)
-        f.truncate(8 + len(text) + offset)
+        f.write(head)
+        f.truncate(len(head) + size)
 
 
 def wanted(program: Path, folder: Path) -> list[tuple[str, tuple[int, ...]]]:

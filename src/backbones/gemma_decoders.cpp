@@ -36,16 +36,8 @@ void set_scales(const core::ConfigReader& c, nn::DecoderSpec& s, float score_sof
 // layer_types, or all but every `pattern`-th.
 void set_windows(const core::ConfigReader& c, nn::DecoderSpec& s, int pattern) {
   s.window = c.size_or("sliding_window", 4096, 1, 1 << 30);
-  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
-  if (!types.empty() && int(types.size()) != s.layers)
-    c.fail("layer_types", "expected one for each of " + std::to_string(s.layers) + " layers");
-  for (int i = 0; i < s.layers; ++i) {
-    const auto type =
-        types.empty() ? (i + 1) % pattern != 0 ? "sliding_attention" : "full_attention" : types[i];
-    if (type != "sliding_attention" && type != "full_attention")
-      c.fail("layer_types", "expected sliding_attention or full_attention, got " + type);
-    s.windowed.push_back(type == "sliding_attention");
-  }
+  s.windowed = layers_of(c, s.layers, "sliding_attention", "full_attention");
+  for (int i = int(s.windowed.size()); i < s.layers; ++i) s.windowed.push_back((i + 1) % pattern != 0);
 }
 
 // Of layers with a window: rope_parameters.sliding_attention, and where that leaves the base out, `theta`.

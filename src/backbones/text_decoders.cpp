@@ -40,6 +40,26 @@ nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults
   return s;
 }
 
+std::vector<bool> layers_of(const core::ConfigReader& c, int layers, std::string_view kind,
+                            std::string_view other) {
+  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
+  if (!types.empty() && int(types.size()) != layers)
+    c.fail("layer_types", "expected one for each of " + std::to_string(layers) + " layers");
+  std::vector<bool> out;
+  for (const auto& type : types) {
+    if (type != kind && type != other)
+      c.fail("layer_types",
+             std::string("expected ").append(kind).append(" or ").append(other).append(", got ") + type);
+    out.push_back(type == kind);
+  }
+  return out;
+}
+
+core::ConfigReader text_fields(const core::ConfigReader& top) {
+  const bool nested = top.is_object("text_config") && !top.child("text_config").keys().empty();
+  return nested ? top.child("text_config") : top;
+}
+
 namespace {
 
 nn::DecoderSpec llama(const core::ConfigReader& c) {
@@ -161,18 +181,9 @@ nn::DeltaNetSpec parse_delta_net(const core::ConfigReader& c, const nn::DecoderS
 }
 
 std::vector<bool> linear_layers(const core::ConfigReader& c, int layers) {
-  std::vector<bool> out;
   const int interval = c.size_or("full_attention_interval", 4, 1, kMaxLayers);
-  for (int i = 0; i < layers; ++i) out.push_back((i + 1) % interval != 0);
-  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
-  if (types.empty()) return out;
-  if (int(types.size()) != layers)
-    c.fail("layer_types", "expected one for each of " + std::to_string(layers) + " layers");
-  for (int i = 0; i < layers; ++i) {
-    if (types[i] != "linear_attention" && types[i] != "full_attention")
-      c.fail("layer_types", "expected linear_attention or full_attention, got " + types[i]);
-    out[i] = types[i] == "linear_attention";
-  }
+  auto out = layers_of(c, layers, "linear_attention", "full_attention");
+  for (int i = int(out.size()); i < layers; ++i) out.push_back((i + 1) % interval != 0);
   return out;
 }
 
@@ -227,17 +238,11 @@ nn::DecoderSpec lfm2_text(const core::ConfigReader& c) {
   s.short_conv = nn::ShortConvSpec{.hidden = s.hidden,
                                    .kernel = c.size_or("conv_L_cache", 3, 2, 64),
                                    .bias = c.get_or("conv_bias", false)};
-  const auto types = c.get_or<std::vector<std::string>>("layer_types", {});
+  s.linear = layers_of(c, s.layers, "conv", "full_attention");
   const auto attention = c.get_or<std::vector<int>>("full_attn_idxs", {});
-  for (int i = 0; i < s.layers; ++i)
-    s.linear.push_back(types.empty() ? !attention.empty() &&
-                                           std::find(attention.begin(), attention.end(), i) == attention.end()
-                                     : i < int(types.size()) && types[i] == "conv");
-  if (!types.empty() && int(types.size()) != s.layers)
-    c.fail("layer_types", "expected one for each of " + std::to_string(s.layers) + " layers");
-  for (const auto& type : types)
-    if (type != "conv" && type != "full_attention")
-      c.fail("layer_types", "expected conv or full_attention, got " + type);
+  for (int i = int(s.linear.size()); i < s.layers; ++i)
+    s.linear.push_back(!attention.empty() &&
+                       std::find(attention.begin(), attention.end(), i) == attention.end());
   c.ignore({"block_dim", "block_mlp_init_scale", "block_norm_eps", "block_out_init_scale", "block_use_swiglu",
             "block_use_xavier_init", "conv_dim", "conv_dim_out", "conv_use_xavier_init", "num_heads",
             "use_pos_enc", "block_multiple_of", "block_ffn_dim_multiplier", "theta"});

@@ -1,5 +1,6 @@
 #pragma once
 #include <string_view>
+#include <vector>
 
 #include "nn/decoder.h"
 
@@ -17,6 +18,15 @@ struct DecoderDefaults {
 
 /// The fields that decoders have in common. @throws ConfigError
 nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults& d);
+
+/// layer_types by layer: whether it is `kind`, of which and `other` there may be; nothing where the field is
+/// absent.
+/// @throws ConfigError for another type, or another number than `layers`
+std::vector<bool> layers_of(const core::ConfigReader& c, int layers, std::string_view kind,
+                            std::string_view other);
+
+/// The text fields of a layout that may have them in text_config or at the top of config.json.
+core::ConfigReader text_fields(const core::ConfigReader& top);
 
 /// Decoder numbers from a text configuration, chosen by its model_type ("llama", "mistral", "ministral3",
 /// "qwen2", "qwen3"). Fields that are absent take transformers' defaults of that type. @throws ConfigError

@@ -15,8 +15,7 @@ struct FastVlmConfig {
   int image_token;
 
   static FastVlmConfig parse(const core::ConfigReader& c, const nn::Weights& w) {
-    const bool nested = c.is_object("text_config") && !c.child("text_config").keys().empty();
-    const auto text = nested ? c.child("text_config") : c;
+    const auto text = backbones::text_fields(c);
     FastVlmConfig out{.vision = backbones::fast_vit(c.child_or_empty("vision_config")),
                       .text = backbones::text_decoder(text, "qwen2"),
                       .image_token = c.get_or("image_token_index", -200)};

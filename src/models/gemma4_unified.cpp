@@ -1,8 +1,7 @@
 // Gemma 4 without an encoder: raw patches through norms and a map, positions by column and by row, Gemma 4's
 // decoder. Checkpoints: google/gemma-4-12B-it and its mlx-community conversions.
-#include "backbones/gemma_decoders.h"
 #include "mlx_vision/error.h"
-#include "models/decoder_only.h"
+#include "models/gemma4_vlm.h"
 #include "models/tensors.h"
 
 namespace mlx_vision::models {
@@ -11,24 +10,17 @@ namespace {
 constexpr float kNormEps = 1e-5f;  // torch's default, which the reference leaves
 
 struct UnifiedConfig {
-  nn::DecoderSpec text;
-  int image_token, patch, width, table, rows;  ///< rows: most of a picture
+  int patch, width, table, rows;  ///< rows: most of a picture
   float norm_eps;
-  bool both_ways;
 
   static UnifiedConfig parse(const core::ConfigReader& c) {
-    const auto text = c.child("text_config"), vision = c.child("vision_config");
+    const auto vision = c.child("vision_config");
     const int teacher = vision.size_or("patch_size", 16, 1, 256);
-    UnifiedConfig out{
-        .text = backbones::gemma4_text(text, backbones::Gemma4Kind::unified),
-        .image_token = c.get_or("image_token_id", 258880),
-        .patch = teacher * vision.size_or("pooling_kernel_size", 3, 1, 16),
-        .width = vision.size_or("mm_embed_dim", 3840, 1, 1 << 16),
-        .table = vision.size_or("mm_posemb_size", 1120, 1, 1 << 20),
-        .rows = c.size_or("vision_soft_tokens_per_image", 280, 1, 1 << 16),
-        .norm_eps = vision.get_or("rms_norm_eps", 1e-6f),
-        .both_ways = text.get_or<std::string>("use_bidirectional_attention", "vision") == "vision"};
-    out.text.tied_head = c.get_or("tie_word_embeddings", text.get_or("tie_word_embeddings", true));
+    UnifiedConfig out{.patch = teacher * vision.size_or("pooling_kernel_size", 3, 1, 16),
+                      .width = vision.size_or("mm_embed_dim", 3840, 1, 1 << 16),
+                      .table = vision.size_or("mm_posemb_size", 1120, 1, 1 << 20),
+                      .rows = c.size_or("vision_soft_tokens_per_image", 280, 1, 1 << 16),
+                      .norm_eps = vision.get_or("rms_norm_eps", 1e-6f)};
     if (vision.get_or("output_proj_dims", out.width) != out.width)
       vision.fail("output_proj_dims", "expected mm_embed_dim, " + std::to_string(out.width));
     if (vision.get_or("model_patch_size", out.patch) != out.patch)
@@ -36,26 +28,21 @@ struct UnifiedConfig {
                   "expected patch_size times pooling_kernel_size, " + std::to_string(out.patch));
     vision.ignore(
         {"model_type", "num_soft_tokens", "initializer_range", "hidden_size", "torch_dtype", "dtype"});
-    c.ignore({"audio_config", "audio_token_id", "boa_token_id", "boa_token_index", "eoa_token_id",
-              "eoa_token_index", "boi_token_id", "eoi_token_id", "video_token_id",
-              "vision_soft_tokens_per_video_frame", "audio_soft_tokens_per_image", "audio_ms_per_token",
-              "vocab_size", "hidden_size"});
     return out;
   }
 };
 
-class Gemma4Unified final : public DecoderOnlyVlm {
+class Gemma4Unified final : public Gemma4Vlm {
  public:
-  Gemma4Unified(const UnifiedConfig& c, const nn::Weights& w)
-      : DecoderOnlyVlm(nn::Decoder(w["language_model"]["model"], w["language_model"]["lm_head"], c.text),
-                       c.image_token),
+  Gemma4Unified(const Gemma4Text& text, const UnifiedConfig& c, const nn::Weights& w)
+      : Gemma4Vlm(text, w),
         config_(c),
         patch_norm_(w["vision_embedder"]["patch_ln1"], values(c), kNormEps),
         patch_(w["vision_embedder"]["patch_dense"], values(c), c.width, true),
         norm_(w["vision_embedder"]["patch_ln2"], c.width, kNormEps),
         position_norm_(w["vision_embedder"]["pos_norm"], c.width, kNormEps),
         positions_(w["vision_embedder"].require("pos_embedding", {c.table, 2, c.width})),
-        projection_(w["embed_vision"]["embedding_projection"], c.width, c.text.hidden, false) {}
+        projection_(w["embed_vision"]["embedding_projection"], c.width, text.text.hidden, false) {}
 
   // The patches that fill the array up are no part of the picture.
   mx::array encode(const processing::ImageInput& image) const override {
@@ -89,14 +76,9 @@ class Gemma4Unified final : public DecoderOnlyVlm {
                                          .mlp_hidden = config_.width},
                               .patch_values = values(config_),
                               .table_taps = 2,
-                              .merged_hidden = std::max(config_.width, config_.text.hidden)};
-    if (config_.both_ways) shape.unparted = config_.rows;
+                              .merged_hidden = std::max(config_.width, decoder().spec().hidden)};
+    shape.unparted = unparted(config_.rows);
     return shape;
-  }
-
-  std::vector<nn::MutualRows> mutual_rows(std::span<const std::int32_t> ids) const override {
-    if (!config_.both_ways) return {};
-    return runs_of(ids, config_.image_token);
   }
 
  private:
@@ -110,30 +92,16 @@ class Gemma4Unified final : public DecoderOnlyVlm {
   nn::Linear projection_;
 };
 
-// transformers nests the embedder, the released files do not.
-weights::NameMap names(const core::ConfigReader&) {
-  return {.renames = {{"model.language_model.", "language_model.model."},
-                      {"model.vision_embedder.", "vision_embedder."},
-                      {"model.embed_vision.multimodal_embedder.", "embed_vision."},
-                      {"model.embed_vision.patch_", "vision_embedder.patch_"},
-                      {"model.embed_vision.pos_", "vision_embedder.pos_"},
-                      {"model.embed_vision.", "embed_vision."},
-                      {"model.embed_audio.", "embed_audio."},
-                      {"lm_head.", "language_model.lm_head."}},
-          .parts = {{"language_model.", ".experts.switch_glu.", ".switch_mlp."}},
-          .ignored_suffixes = {".position_ids", ".rotary_emb.inv_freq"},
-          .ignored_prefixes = {"embed_audio."}};
-}
-
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
-  return std::make_unique<Gemma4Unified>(UnifiedConfig::parse(c), w);
+  return std::make_unique<Gemma4Unified>(parse_gemma4_text(c, backbones::Gemma4Kind::unified),
+                                         UnifiedConfig::parse(c), w);
 }
 
 }  // namespace
 
 constexpr Family kGemma4Unified{.model_type = "gemma4_unified",
                                 .prompt_rule = processing::PromptRule::image_first,
-                                .names = names,
+                                .names = gemma4_names,
                                 .build = build};
 
 }  // namespace mlx_vision::models

@@ -3,16 +3,13 @@
 // nanoLLaVA-1.5, BAAI/Bunny-Llama-3-8B-V and their mlx-community conversions.
 #include "backbones/image_towers.h"
 #include "backbones/text_decoders.h"
-#include "models/decoder_only.h"
 #include "models/llava_tower.h"
-#include "models/tensors.h"
 
 namespace mlx_vision::models {
 namespace {
 
 LlavaConfig parse(const core::ConfigReader& c, const nn::Weights& w) {
-  const bool nested = c.is_object("text_config") && !c.child("text_config").keys().empty();
-  const auto text = nested ? c.child("text_config") : c;
+  const auto text = backbones::text_fields(c);
   const bool llama = c.get<std::string>("model_type") == "bunny-llama";
   if (const auto type = c.get_or<std::string>("mm_projector_type", "mlp2x_gelu"); type != "mlp2x_gelu")
     c.fail("mm_projector_type", "expected mlp2x_gelu, got " + type);
@@ -33,25 +30,6 @@ LlavaConfig parse(const core::ConfigReader& c, const nn::Weights& w) {
   return out;
 }
 
-class LlavaBunny final : public DecoderOnlyVlm {
- public:
-  LlavaBunny(const LlavaConfig& c, const nn::Weights& w)
-      : DecoderOnlyVlm(nn::Decoder(w["language_model"]["model"], w["language_model"]["lm_head"], c.text),
-                       c.image_token),
-        tower_(c, w) {}
-
-  mx::array encode(const processing::ImageInput& image) const override {
-    return mx::astype(mx::flatten(tower_(to_array(image.array("pixel_values"))), 0, 1),
-                      decoder().embedding_dtype());
-  }
-
- protected:
-  memory::VisionShape vision_shape() const override { return tower_.shape(); }
-
- private:
-  LlavaTower tower_;
-};
-
 weights::NameMap names(const core::ConfigReader&) {
   return {.renames = {{"model.vision_tower.vision_tower.", "vision_tower."},
                       {"vision_tower.vision_tower.", "vision_tower."},
@@ -67,7 +45,7 @@ weights::NameMap names(const core::ConfigReader&) {
 }
 
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
-  return std::make_unique<LlavaBunny>(parse(c, w), w);
+  return build_llava(parse(c, w), w);
 }
 
 constexpr std::string_view kAliases[] = {"llava-qwen2", "bunny-llama"};

@@ -2,7 +2,9 @@
 
 #include "backbones/image_towers.h"
 #include "backbones/text_decoders.h"
+#include "models/decoder_only.h"
 #include "models/shapes.h"
+#include "models/tensors.h"
 
 namespace mlx_vision::models {
 namespace mx = mlx::core;
@@ -66,6 +68,34 @@ memory::VisionShape LlavaTower::shape() const {
   shape.feature_layers = int(config_.feature_layers.size());
   shape.merged_hidden = config_.text.hidden;
   return shape;
+}
+
+namespace {
+
+class Llava final : public DecoderOnlyVlm {
+ public:
+  Llava(const LlavaConfig& c, const nn::Weights& w)
+      : DecoderOnlyVlm(nn::Decoder(w["language_model"]["model"], w["language_model"]["lm_head"], c.text),
+                       c.image_token),
+        tower_(c, w) {}
+
+  mx::array encode(const processing::ImageInput& image) const override {
+    const auto h = tower_(to_array(image.array("pixel_values")));
+    // The reference writes the rows into the embedded prompt, in that array's type.
+    return mx::astype(mx::flatten(h, 0, 1), decoder().embedding_dtype());
+  }
+
+ protected:
+  memory::VisionShape vision_shape() const override { return tower_.shape(); }
+
+ private:
+  LlavaTower tower_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> build_llava(const LlavaConfig& config, const nn::Weights& w) {
+  return std::make_unique<Llava>(config, w);
 }
 
 }  // namespace mlx_vision::models

@@ -1,7 +1,9 @@
 #pragma once
+#include <memory>
 #include <vector>
 
 #include "memory/shape.h"
+#include "models/model.h"
 #include "nn/decoder.h"
 #include "nn/vit.h"
 #include "weights/weights.h"
@@ -48,5 +50,8 @@ class LlavaTower {
   nn::Vit vision_;
   nn::Linear linear1_, linear2_;
 };
+
+/// Tower, projector and decoder, a picture at a time.
+std::unique_ptr<Model> build_llava(const LlavaConfig& config, const nn::Weights& weights);
 
 }  // namespace mlx_vision::models

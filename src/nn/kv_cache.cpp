@@ -45,13 +45,12 @@ void KvCache::make_room(const mx::array& keys, const mx::array& values) {
   stored_ = begin_;
 }
 
-std::pair<mx::array, mx::array> KvCache::append(const mx::array& keys, const mx::array& values) {
+void KvCache::append(const mx::array& keys, const mx::array& values) {
   begin_ = window_ > 0 ? std::max(0, length_ - window_ + 1) : 0;
   make_room(keys, values);
   write(*keys_, keys, length_ - stored_);
   write(*values_, values, length_ - stored_);
   length_ += keys.shape(2);
-  return visible();
 }
 
 std::pair<mx::array, mx::array> KvCache::visible() const {

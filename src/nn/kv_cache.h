@@ -17,14 +17,14 @@ class KvCache {
  public:
   /// `window` > 0: a token sees itself and the window - 1 before it, and what no later token sees is dropped.
   explicit KvCache(int window = 0);
-  /// Appends keys and values `[1, kv_heads, L, d]`; returns those that one of the L tokens may see, from
-  /// position begin() on, `[1, kv_heads, length - begin, d]`.
-  std::pair<mx::array, mx::array> append(const mx::array& keys, const mx::array& values);
-  /// What the last append() returned.
+  /// Appends keys and values `[1, kv_heads, L, d]`.
+  void append(const mx::array& keys, const mx::array& values);
+  /// Those that one of the tokens last appended may see, from position begin() on, `[1, kv_heads, length -
+  /// begin, d]`.
   std::pair<mx::array, mx::array> visible() const;
   /// Tokens so far, dropped ones included.
   int length() const { return length_; }
-  /// Position of the first key that the last append() returned.
+  /// Position of the first key that visible() gives.
   int begin() const { return begin_; }
   std::uint64_t bytes() const;
   void append_state(std::vector<mx::array>& out) const;
