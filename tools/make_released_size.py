@@ -77,12 +77,74 @@ MODELS = {
                         "sliding_window_pattern": 6, "vocab_size": 262208, "mm_tokens_per_image": 256},
         "vision_config": {**SO400M, "image_size": 896}},
                   {"image_seq_length": 256, "size": {"height": 896, "width": 896}}),
+    "gemma3n_e2b": ("gemma3n", {
+        "vision_soft_tokens_per_image": 256,
+        "text_config": {"hidden_size": 2048, "intermediate_size": [8192] * 30, "num_hidden_layers": 30, "num_attention_heads": 8,
+                        "num_key_value_heads": 2, "head_dim": 256, "num_kv_shared_layers": 10, "sliding_window": 512, "laurel_rank": 64,
+                        "hidden_size_per_layer_input": 256, "vocab_size": 262400, "vocab_size_per_layer_input": 262144,
+                        "activation_sparsity_pattern": [0.95] * 10 + [0.0] * 20,
+                        "layer_types": ["full_attention" if i % 5 == 4 else "sliding_attention" for i in range(30)]},
+        "vision_config": {"hidden_size": 2048}, "audio_config": {"hidden_size": 1536}},
+                    {"image_seq_length": 256, "size": {"height": 768, "width": 768}}),
     "paligemma_3b": ("paligemma", {
         "text_config": {"hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 18, "num_attention_heads": 8,
                         "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 257216},
         "vision_config": {**SO400M, "image_size": 224}},
                      {"image_seq_length": 256, "size": {"height": 224, "width": 224}}),
 }
+
+
+def mobile_net_v5() -> list[tuple[str, tuple[int, ...]]]:
+    """timm's mobilenetv5_300m_enc, whose blocks the program reads from the file."""
+    tensors, width = [], 64
+
+    def conv(name: str, norm: str, out: int, inputs: int, kernel: int) -> None:
+        tensors.extend([(f"{name}.weight", (out, kernel, kernel, inputs)), (f"{norm}.weight", (out,))])
+
+    def bottleneck(at: str, out: int, middle: int, kernels: tuple[int, int]) -> None:
+        for part, size, kernel in (("dw_start", width, kernels[0]), ("dw_mid", middle, kernels[1])):
+            if kernel:
+                conv(f"{at}.{part}.conv", f"{at}.{part}.bn", size, 1, kernel)
+        conv(f"{at}.pw_exp.conv", f"{at}.pw_exp.bn", middle, width, 1)
+        conv(f"{at}.pw_proj.conv", f"{at}.pw_proj.bn", out, middle, 1)
+
+    def attention(at: str, heads: int, key: int, reduced: bool) -> None:
+        tensors.extend([(f"{at}.norm.weight", (width,)), (f"{at}.attn.query.proj.weight", (heads * key, 1, 1, width)),
+                        (f"{at}.attn.output.proj.weight", (width, 1, 1, heads * key))])
+        for part in ("key", "value"):
+            if reduced:
+                conv(f"{at}.attn.{part}.down_conv", f"{at}.attn.{part}.norm", width, 1, 3)
+            tensors.append((f"{at}.attn.{part}.proj.weight", (key, 1, 1, width)))
+
+    conv("conv_stem.conv", "conv_stem.bn", 64, 3, 3)
+    tensors.append(("conv_stem.conv.bias", (64,)))
+    for i in range(3):
+        middle = 4 * width
+        conv(f"blocks.0.{i}.conv_exp", f"blocks.0.{i}.bn1", middle, width, 3)
+        conv(f"blocks.0.{i}.conv_pwl", f"blocks.0.{i}.bn2", 128, middle, 1)
+        width = 128
+    stages = {1: (256, [(6, (3, 5))] + [(4, (5, 0)), (4, (3, 0))] * 2), 2: (640, [(6, (5, 5))] + [(4, (5, 0))] * 7 + [(1, (0, 0))]),
+              3: (1280, [(6, (5, 5))])}
+    for stage, (out, bottlenecks) in stages.items():
+        for i, (ratio, kernels) in enumerate(bottlenecks):
+            bottleneck(f"blocks.{stage}.{i}", out, ratio * width, kernels)
+            width = out
+        for i in range(0 if stage == 1 else 2 * 14 if stage == 2 else 2 * 19):
+            at = f"blocks.{stage}.{len(bottlenecks) + i}"
+            if i % 2 == 0:
+                attention(at, *((12, 64, True) if stage == 2 else (16, 96, False)))
+            else:
+                bottleneck(at, out, 2 * width, (0, 0))
+        scaled = {name.split(".attn.")[0].split(".pw_")[0] for name, _ in tensors if name.startswith(f"blocks.{stage}.") and (".attn." in name or ".pw_" in name)}
+        tensors.extend((f"{at}.layer_scale.gamma", (out,)) for at in sorted(scaled))
+    width = 640 + 1280
+    bottleneck("msfa.ffn", 2048, 2 * width, (0, 0))
+    tensors.append(("msfa.norm.weight", (2048,)))
+    return [(f"vision_tower.timm_model.{name}", shape) for name, shape in tensors]
+
+
+# What the program cannot name, since it takes a model's structure from it.
+GIVEN = {"gemma3n_e2b": mobile_net_v5}
 
 
 def merged(old: dict, new: dict) -> dict:
@@ -102,9 +164,8 @@ def write_hollow(path: Path, tensors: list[tuple[str, tuple[int, ...]]]) -> None
         f.truncate(len(head) + size)
 
 
-def wanted(program: Path, folder: Path) -> list[tuple[str, tuple[int, ...]]]:
-    """The tensors that the program misses in a folder without any; it names some at a time."""
-    tensors: list[tuple[str, tuple[int, ...]]] = []
+def wanted(program: Path, folder: Path, tensors: list[tuple[str, tuple[int, ...]]]) -> list[tuple[str, tuple[int, ...]]]:
+    """These and the tensors that the program misses in a folder with them alone; it names some at a time."""
     while True:
         write_hollow(folder / "model.safetensors", tensors)
         said = subprocess.run([program, "inspect", folder], capture_output=True, text=True).stderr
@@ -126,9 +187,9 @@ def write(program: Path, name: str, folder: Path) -> None:
     if "image_seq_length" in config:
         edit(folder / "processor_config.json", {"image_seq_length": config["image_seq_length"]})
     checkpoint = Checkpoint(4)
-    for tensor, shape in wanted(program, folder):
+    for tensor, shape in wanted(program, folder, GIVEN[name]() if name in GIVEN else []):
         matrix = tensor.startswith("language_model.") and tensor.endswith(".weight") and len(shape) == 2 and shape[1] % GROUP == 0
-        if tensor.endswith(("norm.weight", "norm1.weight", "norm2.weight", "running_var", "layer_scalar", "std_scale", "_max")):
+        if tensor.endswith(("norm.weight", "norm1.weight", "norm2.weight", "bn.weight", "bn1.weight", "bn2.weight", "running_var", "layer_scalar", "std_scale", "_max")):
             checkpoint.dense(tensor, *shape, mean=5.0 if tensor.endswith("_max") else 1.0, std=0.02)
         elif tensor.endswith("_min"):
             checkpoint.dense(tensor, *shape, mean=-5.0, std=0.02)

@@ -1,5 +1,6 @@
 #include "backbones/gemma_decoders.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -34,8 +35,8 @@ void set_scales(const core::ConfigReader& c, nn::DecoderSpec& s, float score_sof
 }
 
 // layer_types, or all but every `pattern`-th.
-void set_windows(const core::ConfigReader& c, nn::DecoderSpec& s, int pattern) {
-  s.window = c.size_or("sliding_window", 4096, 1, 1 << 30);
+void set_windows(const core::ConfigReader& c, nn::DecoderSpec& s, int pattern, int window = 4096) {
+  s.window = c.size_or("sliding_window", window, 1, 1 << 30);
   s.windowed = layers_of(c, s.layers, "sliding_attention", "full_attention");
   for (int i = int(s.windowed.size()); i < s.layers; ++i) s.windowed.push_back((i + 1) % pattern != 0);
 }
@@ -48,6 +49,14 @@ nn::RopeSpec parse_window_rope(const core::ConfigReader& c, const core::ConfigRe
   auto rope = nn::parse_rope_object(c, own, head_dim, theta);
   if (!own.has("rope_theta")) rope.theta = theta;
   return rope;
+}
+
+// Of the third, with a window and without; `theta` without.
+void set_ropes(const core::ConfigReader& c, nn::DecoderSpec& s, float theta) {
+  const auto both = c.child_or_empty("rope_parameters");
+  if (both.is_object("full_attention"))
+    s.rope = nn::parse_rope_object(c, both.child("full_attention"), s.head_dim, theta);
+  s.window_rope = parse_window_rope(c, both, s.head_dim, c.get_or("rope_local_base_freq", 10000.0f));
 }
 
 }  // namespace
@@ -76,10 +85,7 @@ nn::DecoderSpec gemma3_text(const core::ConfigReader& c) {
   set_scales(c, s, 0, 0);
   set_windows(c, s, c.size_or("sliding_window_pattern", 6, 1, 1 << 10));
   s.score_softcap = 0;  // transformers reads attn_logit_softcapping and leaves it
-  const auto both = c.child_or_empty("rope_parameters");
-  if (both.is_object("full_attention"))
-    s.rope = nn::parse_rope_object(c, both.child("full_attention"), s.head_dim, theta);
-  s.window_rope = parse_window_rope(c, both, s.head_dim, c.get_or("rope_local_base_freq", 10000.0f));
+  set_ropes(c, s, theta);
   c.ignore({"mm_tokens_per_image", "_sliding_window_pattern"});
   return s;
 }
@@ -87,8 +93,8 @@ nn::DecoderSpec gemma3_text(const core::ConfigReader& c) {
 namespace {
 
 // The last layers use the keys of the last one of their kind before them.
-void set_sharing(const core::ConfigReader& c, nn::DecoderSpec& s) {
-  s.shared_layers = c.size_or("num_kv_shared_layers", 0, 0, s.layers - 1);
+void set_sharing(const core::ConfigReader& c, nn::DecoderSpec& s, int by_default) {
+  s.shared_layers = c.size_or("num_kv_shared_layers", std::min(by_default, s.layers - 1), 0, s.layers - 1);
   for (int i = s.layers - s.shared_layers; i < s.layers; ++i)
     if (s.has_window(s.keys_of(i)) != s.has_window(i))
       c.fail("num_kv_shared_layers",
@@ -96,7 +102,53 @@ void set_sharing(const core::ConfigReader& c, nn::DecoderSpec& s) {
   s.wide_shared = c.get_or("use_double_wide_mlp", false);
 }
 
+// activation_sparsity_pattern: one for each layer, or one for all.
+void set_sparsity(const core::ConfigReader& c, nn::DecoderSpec& s) {
+  constexpr int kSparse = 10;
+  constexpr const char* kKey = "activation_sparsity_pattern";
+  s.sparsity.assign(std::size_t(s.layers), 0);
+  if (c.is_array(kKey)) {
+    s.sparsity = c.get<std::vector<float>>(kKey);
+  } else if (c.has(kKey)) {
+    s.sparsity.assign(std::size_t(s.layers), c.get<float>(kKey));
+  } else if (s.layers > kSparse) {
+    std::fill_n(s.sparsity.begin(), kSparse, 0.95f);
+  }
+  const auto fits = [](float part) { return part >= 0 && part < 1; };
+  if (int(s.sparsity.size()) != s.layers || !std::all_of(s.sparsity.begin(), s.sparsity.end(), fits))
+    c.fail(kKey, "expected a number from 0 to below 1 for each of " + std::to_string(s.layers) + " layers");
+}
+
+nn::AltUpSpec parse_altup(const core::ConfigReader& c) {
+  nn::AltUpSpec out;
+  out.streams = c.size_or("altup_num_inputs", out.streams, 2, 64);
+  out.active = c.size_or("altup_active_idx", out.active, 0, out.streams - 1);
+  out.scaled = c.get_or("altup_correct_scale", out.scaled);
+  c.ignore({"altup_coef_clip"});
+  return out;
+}
+
 }  // namespace
+
+nn::DecoderSpec gemma3n_text(const core::ConfigReader& c) {
+  auto s = parse_decoder(c, {2048, 35, 8, 16384, 262400, 1e-6f, 1000000, /*kv_heads=*/2, /*head_dim=*/256, 1,
+                             "hidden_activation", kTanh});
+  s.embed_scale = std::sqrt(float(s.hidden));
+  s.qkv_bias = s.output_bias = c.get_or("attention_bias", false);
+  s.sandwich = s.head_norm = s.value_norm = true;
+  s.attention_scale = 1;
+  s.logit_softcap = c.get_or("final_logit_softcapping", 30.0f);
+  s.altup = parse_altup(c);
+  s.laurel_rank = c.size_or("laurel_rank", 64, 1, 1 << 16);
+  set_windows(c, s, 5, 512);
+  set_sharing(c, s, 15);
+  set_sparsity(c, s);
+  set_ropes(c, s, 1000000);
+  s.per_layer = nn::PerLayerSpec{c.size_or("hidden_size_per_layer_input", 256, 1, 1 << 16),
+                                 c.size_or("vocab_size_per_layer_input", 262144, 1, 1 << 24)};
+  c.ignore({"max_position_embeddings", "query_pre_attn_scalar", "tie_word_embeddings"});
+  return s;
+}
 
 nn::DecoderSpec gemma4_text(const core::ConfigReader& c, Gemma4Kind kind) {
   auto s = parse_decoder(c, {2304, 30, 8, 9216, 262144, 1e-6f, 10000, /*kv_heads=*/4, /*head_dim=*/256, 1,
@@ -113,7 +165,7 @@ nn::DecoderSpec gemma4_text(const core::ConfigReader& c, Gemma4Kind kind) {
   if (s.keys_as_values) s.global_kv_heads = c.size_or("num_global_key_value_heads", s.kv_heads, 1, s.heads);
   if (s.global_kv_heads > 0 && s.heads % s.global_kv_heads != 0)
     c.fail("num_global_key_value_heads", "expected a divisor of " + std::to_string(s.heads));
-  set_sharing(c, s);
+  set_sharing(c, s, 0);
   const auto both = c.child_or_empty("rope_parameters");
   if (both.is_object("full_attention")) {
     s.rope = nn::parse_rope_object(c, both.child("full_attention"), s.global_head_dim, 1000000);

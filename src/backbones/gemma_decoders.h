@@ -11,6 +11,10 @@ nn::DecoderSpec paligemma_text(const core::ConfigReader& c);
 /// @throws ConfigError
 nn::DecoderSpec gemma3_text(const core::ConfigReader& c);
 
+/// Gemma 3n's: streams of which blocks compute one, embeddings for each layer, a map beside attention, sparse
+/// gates in the first layers, keys shared by the last. @throws ConfigError
+nn::DecoderSpec gemma3n_text(const core::ConfigReader& c);
+
 /// Where the two Gemma 4 families' defaults differ.
 enum class Gemma4Kind { with_encoder, unified };
 

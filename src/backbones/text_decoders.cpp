@@ -15,6 +15,20 @@ void set_window(nn::DecoderSpec& s, int window, std::vector<bool> layers) {
   s.windowed = std::move(layers);
 }
 
+// intermediate_size: one for all layers, or one for each.
+void set_mlp_sizes(const core::ConfigReader& c, nn::DecoderSpec& s, int by_default) {
+  if (!c.is_array("intermediate_size")) {
+    s.mlp_hidden = c.size_or("intermediate_size", by_default, 1, kMaxWidth);
+    return;
+  }
+  s.mlp_sizes = c.get<std::vector<int>>("intermediate_size");
+  const auto fits = [](int n) { return n >= 1 && n <= kMaxWidth; };
+  if (int(s.mlp_sizes.size()) != s.layers || !std::all_of(s.mlp_sizes.begin(), s.mlp_sizes.end(), fits))
+    c.fail("intermediate_size", "expected a number from 1 to " + std::to_string(kMaxWidth) + " for each of " +
+                                    std::to_string(s.layers) + " layers");
+  s.mlp_hidden = *std::max_element(s.mlp_sizes.begin(), s.mlp_sizes.end());
+}
+
 }  // namespace
 
 nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults& d) {
@@ -24,7 +38,7 @@ nn::DecoderSpec parse_decoder(const core::ConfigReader& c, const DecoderDefaults
   s.heads = c.size_or("num_attention_heads", d.heads, 1, s.hidden);
   s.kv_heads = c.size_or("num_key_value_heads", d.kv_heads > 0 ? d.kv_heads : s.heads, 1, s.heads);
   s.head_dim = c.size_or("head_dim", d.head_dim > 0 ? d.head_dim : s.hidden / s.heads, 1, kMaxWidth);
-  s.mlp_hidden = c.size_or("intermediate_size", d.mlp_hidden, 1, kMaxWidth);
+  set_mlp_sizes(c, s, d.mlp_hidden);
   s.vocab = c.size_or("vocab_size", d.vocab, 1, kMaxVocab);
   s.norm_eps = c.get_or(d.norm_key, d.norm_eps);
   if (s.heads % s.kv_heads != 0)

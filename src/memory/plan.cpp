@@ -65,7 +65,8 @@ Phase encode(const ModelShape& m, const Work& work, std::size_t index, const Set
                      (2 * Bytes(merged) + 3 * Bytes(v.merged_hidden) +
                       Bytes(v.packing_arrays + v.depth) * Bytes(m.text.hidden)),
       .workspace = 2 * product_workspace(m, projected, std::max<std::int64_t>(merged, v.merged_hidden))};
-  const Moment convolve{.activations = pixels + Bytes(image.tiles) * Bytes(v.convolved_values) * kFloat};
+  const Moment convolve{.activations = pixels + Bytes(image.values) * Bytes(v.convolved_values) /
+                                                    Bytes(v.convolved_pixels) * kFloat};
   for (const Moment& other : {embed, project, convolve})
     if (other.total() > worst.total()) worst = other;
 
@@ -85,9 +86,15 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const AttentionShape a{.heads = m.text.heads, .queries = chunk, .keys = work.prompt_tokens};
   Moment worst = worst_half(activations(m, m.text, chunk), attention_scores(m, a, settings.attention_bytes),
                             workspace(m, m.text, chunk, m.packed_text));
+  const Bytes row_bytes = Bytes(chunk) * Bytes(m.text.hidden) * Bytes(m.element_bytes);
   // From a table, from the states, normed, and their sum, which stays.
   const Bytes inputs = Bytes(chunk) * Bytes(m.text.own_inputs) * Bytes(m.element_bytes);
   if (const Moment made{.activations = 3 * inputs}; made.total() > worst.total()) worst = made;
+  // Streams as they enter a block and as it predicts them stay while it works; behind it they are corrected.
+  const Bytes streams = m.text.streams == 1 ? 0 : row_bytes * Bytes(m.text.streams);
+  worst.activations += 2 * streams;
+  if (const Moment corrected{.activations = 6 * streams}; corrected.total() > worst.total())
+    worst = corrected;
   Phase out{.name = "prefill"};
   out[Part::weights] = m.weights.total();
   for (const ImageWork& image : work.images) out[Part::features] += feature_bytes(m, image);
@@ -95,9 +102,7 @@ Phase prefill(const ModelShape& m, const Work& work, const Settings& settings) {
   const Bytes cache = cache_bytes(m, work.prompt_tokens, settings);
   const int growing = work.prompt_tokens > chunk ? 2 : 1;
   out[Part::cache] = cache + cache / Bytes(m.text.layers) * Bytes(growing);
-  out[Part::prompt] =
-      kSmall + worst.activations + inputs +
-      Bytes(chunk) * Bytes(m.text.hidden) * Bytes(1 + m.vision.depth) * Bytes(m.element_bytes);
+  out[Part::prompt] = kSmall + worst.activations + inputs + row_bytes * Bytes(1 + m.vision.depth);
   out[Part::scores] = worst.scores;
   out[Part::workspace] = worst.workspace + threads_scratch(m, m.text);
   out[Part::logits] = 3 * Bytes(m.vocab) * kFloat;
@@ -175,7 +180,8 @@ std::uint64_t cache_bytes(const ModelShape& m, std::int64_t tokens, const Settin
   // A window's cache holds what a chunk sees, and a step more.
   const std::int64_t shown = std::min<std::int64_t>(tokens, t.window - 1 + settings.prefill_chunk);
   const std::int64_t windowed = t.windowed_layers * whole_steps(shown + settings.cache_step - 1);
-  const std::int64_t full = (t.layers - t.recurrent_layers - t.windowed_layers) * whole_steps(tokens);
+  const std::int64_t full =
+      (t.layers - t.recurrent_layers - t.windowed_layers - t.shared_layers) * whole_steps(tokens);
   return Bytes(full + windowed) * 2 * Bytes(t.key_width()) * Bytes(m.element_bytes) +
          Bytes(t.recurrent_layers) * t.recurrent_bytes;
 }

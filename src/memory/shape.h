@@ -18,6 +18,8 @@ struct BlocksShape {
   int window = 0;
   int recurrent_layers = 0;  ///< of `layers`, those with a recurrence in place of attention and its cache
   std::int64_t recurrent_values = 0;  ///< float32 values that such a layer holds for each row of a prompt
+  int streams = 1;                    ///< states of each row between blocks, of which a block computes one
+  int shared_layers = 0;              ///< of `layers`, those without a cache of their own
   std::int64_t own_inputs = 0;  ///< values that each row of a prompt has for all blocks' own inputs together
   std::uint64_t recurrent_bytes = 0;  ///< of the state that it carries from token to token
 
@@ -30,9 +32,9 @@ struct VisionShape {
   BlocksShape blocks;
   int patch_values = 0;  ///< values of one patch, as the first product takes them
   int table_taps = 0;    ///< rows of a position table that are weighed for each patch
-  /// Values of 4 bytes that one tile's convolutions hold at once at most, where an encoder is not blocks
-  /// alone.
-  std::int64_t convolved_values = 0;
+  /// Values of 4 bytes that the convolutions of a picture of `convolved_pixels` pixel values hold at once at
+  /// most, where an encoder is not blocks alone.
+  std::int64_t convolved_values = 0, convolved_pixels = 1;
   int class_rows = 0;      ///< rows that are added to each tile's patches
   int window = 0;          ///< patches that see each other in blocks with windows; 0 = no block has any
   bool whole = true;       ///< there are blocks in which all patches see each other

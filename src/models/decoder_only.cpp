@@ -97,7 +97,7 @@ mx::array spliced(const DecoderSequence& s, int image_token, std::pair<int, int>
 // Text embeddings with runs of image rows spliced in, `[1, count, hidden]`.
 mx::array DecoderOnlyVlm::embed_prompt(const DecoderSequence& s, int begin, int count) const {
   const auto text = [&](int from, int to) {
-    return decoder_.embed(mx::array(s.ids.begin() + from, {to - from}, mx::int32));
+    return embed(mx::array(s.ids.begin() + from, {to - from}, mx::int32));
   };
   const int end = begin + count;
   if (!s.features) return mx::expand_dims(text(begin, end), 0);
@@ -176,7 +176,7 @@ std::optional<mx::array> DecoderOnlyVlm::prefill(Sequence& sequence, int count) 
 }
 
 mx::array DecoderOnlyVlm::decode(const mx::array& ids, std::span<Sequence* const> sequences) const {
-  const auto embedded = mx::expand_dims(decoder_.embed(ids), 1);
+  const auto embedded = mx::expand_dims(embed(ids), 1);
   const nn::StepPositions positions{.table = next_positions(sequences, embedded.dtype())};
   std::vector<nn::DecoderCache*> caches;
   for (auto* s : sequences) {

@@ -48,6 +48,8 @@ class DecoderOnlyVlm : public Model {
   /// A fresh sequence of the family's own kind; `ids` are checked, the rest is filled by start().
   virtual std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const;
+  /// ids `[…]` of text → `[…, hidden]`; by default the decoder's table.
+  virtual mx::array embed(const mx::array& ids) const { return decoder_.embed(ids); }
   /// Which tokens of a prompt see each other both ways, in order; by default none.
   virtual std::vector<nn::MutualRows> mutual_rows(std::span<const std::int32_t> ids) const;
   /// Positions of prompt tokens begin … begin + count - 1. `dtype` is that of the embedded tokens.

@@ -62,6 +62,7 @@ class FastVlm final : public DecoderOnlyVlm {
                        .mlp_hidden = last * config_.vision.ratios.back()},
             .patch_values = 3 * backbones::kFastVitStride * backbones::kFastVitStride,
             .convolved_values = config_.vision.most_values(),
+            .convolved_pixels = 3 * std::int64_t(config_.vision.image) * config_.vision.image,
             .merged_hidden = std::max(config_.vision.out(), config_.text.hidden)};
   }
 

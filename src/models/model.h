@@ -82,6 +82,7 @@ struct Family {
 // One line per file of a family.
 extern const Family kFastVlm;
 extern const Family kGemma3;
+extern const Family kGemma3n;
 extern const Family kGemma4;
 extern const Family kGemma4Unified;
 extern const Family kIdefics3;

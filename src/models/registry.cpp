@@ -10,9 +10,10 @@ namespace mlx_vision::models {
 
 std::span<const Family* const> families() {
   static constexpr std::array kFamilies = {
-      &kIdefics3,   &kLlava,        &kLlavaNext,  &kLlavaOnevision, &kQwen2Vl,  &kQwen2_5Vl,     &kQwen3Vl,
-      &kQwen3VlMoe, &kQwen3_5,      &kQwen3_5Moe, &kPixtral,        &kMistral3, &kGemma3,        &kPaliGemma,
-      &kInternVl,   &kInternVlChat, &kLfm2Vl,     &kLlavaBunny,     &kGemma4,   &kGemma4Unified, &kFastVlm,
+      &kIdefics3, &kLlava,      &kLlavaNext,     &kLlavaOnevision, &kQwen2Vl, &kQwen2_5Vl,
+      &kQwen3Vl,  &kQwen3VlMoe, &kQwen3_5,       &kQwen3_5Moe,     &kPixtral, &kMistral3,
+      &kGemma3,   &kPaliGemma,  &kInternVl,      &kInternVlChat,   &kLfm2Vl,  &kLlavaBunny,
+      &kGemma3n,  &kGemma4,     &kGemma4Unified, &kFastVlm,
   };  // one name per family
   return kFamilies;
 }

@@ -51,7 +51,11 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
                           .activation_arrays = arrays_of(s.activation),
                           .rotation = true,
                           .head_norm = s.head_norm};
-  out.windowed_layers = int(std::count(s.windowed.begin(), s.windowed.end(), true));
+  for (int i = 0; i < s.layers - s.shared_layers; ++i) out.windowed_layers += s.has_window(i) ? 1 : 0;
+  out.shared_layers = s.shared_layers;
+  if (s.altup) out.streams = s.altup->streams;
+  // Gates in float32, their distance from the mean and its square.
+  if (!s.sparsity.empty()) out.activation_arrays += 2;
   out.window = s.window;
   if (s.delta_net) add_recurrence(out, s);
   if (s.short_conv) add_short_conv(out, s);

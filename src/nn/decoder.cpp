@@ -1,5 +1,7 @@
 #include "nn/decoder.h"
 
+#include <numbers>
+
 namespace mlx_vision::nn {
 namespace {
 
@@ -25,10 +27,19 @@ SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
 
 std::variant<GatedMlp, Mixture> make_mlp(const Weights& w, const DecoderSpec& s, int layer) {
   if (s.has_mixture(layer)) return Mixture(w, *s.mixture);
-  return GatedMlp(w, {s.hidden, s.mlp_hidden_of(layer), s.mlp_bias, s.activation});
+  return GatedMlp(w, {.width = s.hidden,
+                      .hidden = s.mlp_hidden_of(layer),
+                      .bias = s.mlp_bias,
+                      .activation = s.activation,
+                      .sparsity = s.sparsity.empty() ? 0 : s.sparsity[std::size_t(layer)]});
 }
 
 }  // namespace
+
+int DecoderSpec::mlp_hidden_of(int layer) const {
+  if (!mlp_sizes.empty()) return mlp_sizes[std::size_t(layer)];
+  return wide_shared && is_shared(layer) ? 2 * mlp_hidden : mlp_hidden;
+}
 
 int DecoderSpec::keys_of(int layer) const {
   if (!is_shared(layer)) return layer;
@@ -58,6 +69,8 @@ Decoder::Block::Block(const Weights& w, const DecoderSpec& s, int layer)
                           norm("post_feedforward_layernorm_2"), Mixture(w, *s.beside)});
   if (s.per_layer)
     per_layer.emplace(w, PerLayerGate::Spec{s.hidden, s.per_layer->width, s.norm_eps, s.activation});
+  if (s.altup) altup.emplace(w["altup"], *s.altup, AltUp::Sizes{s.hidden, s.norm_eps});
+  if (s.laurel_rank > 0) laurel.emplace(w["laurel"], Laurel::Sizes{s.hidden, s.laurel_rank, s.norm_eps});
   if (s.layer_scalar) factor = w.require("layer_scalar", {1});
   if (!s.sandwich) return;
   attention_post_norm.emplace(w["post_attention_layernorm"], s.hidden, s.norm_eps, s.norm_offset);
@@ -78,8 +91,10 @@ mx::array Decoder::Block::mix(const mx::array& x, const Rope& rope, const StepPo
 
 mx::array Decoder::Block::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                                      std::span<LayerCache* const> caches) const {
-  const auto mixed = mix(attention_norm(x), rope, positions, caches);
-  const auto h = x + (attention_post_norm ? (*attention_post_norm)(mixed) : mixed);
+  const auto normed = attention_norm(x);
+  const auto mixed = mix(normed, rope, positions, caches);
+  auto h = x + (attention_post_norm ? (*attention_post_norm)(mixed) : mixed);
+  if (laurel) h = (h + (*laurel)(normed)) * scalar(1 / std::numbers::sqrt2_v<float>, h);
   settle(h);
   auto y = std::visit([&](const auto& m) { return m(mlp_norm(h)); }, mlp);
   if (beside) {
@@ -95,6 +110,12 @@ mx::array Decoder::Block::finish(const mx::array& h, const std::optional<mx::arr
   return factor ? y * mx::astype(*factor, y.dtype()) : y;
 }
 
+mx::array Decoder::Block::finish_streams(const mx::array& predicted, const mx::array& h,
+                                         const std::optional<mx::array>& input) const {
+  const auto y = altup->correct(predicted, h);
+  return per_layer && input ? AltUp::added_behind_first(y, (*per_layer)(altup->scaled_active(y), *input)) : y;
+}
+
 Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
     : spec_(s),
       dtype_(body.activation_dtype()),
@@ -106,6 +127,7 @@ Decoder::Decoder(const Weights& body, const Weights& head, const DecoderSpec& s)
   if (s.window_rope) window_rope_.emplace(*s.window_rope);
   if (s.per_layer)
     per_layer_.emplace(body, *s.per_layer, PerLayerInputs::Sizes{s.hidden, s.layers, s.norm_eps});
+  if (s.altup) streams_.emplace(body, s.altup->streams, s.hidden);
   blocks_.reserve(s.layers);
   for (int i = 0; i < s.layers; ++i) blocks_.emplace_back(body["layers"][i], s, i);
 }
@@ -130,21 +152,24 @@ mx::array Decoder::operator()(mx::array h, const StepPositions& positions,
   std::optional<mx::array> inputs;
   if (per_layer_ && extras.ids) inputs = (*per_layer_)(*extras.ids, h);
   if (inputs) settle(*inputs);
+  if (streams_) h = streams_->expand(h);
   std::vector<LayerCache*> layer(caches.size());
   for (int i = 0; i < int(blocks_.size()); ++i) {
     for (std::size_t b = 0; b < caches.size(); ++b) layer[b] = &(*caches[b])[std::size_t(spec_.keys_of(i))];
     const auto& block = blocks_[std::size_t(i)];
-    h = block(h, block.windowed && window_rope_ ? *window_rope_ : rope_, block.windowed ? windowed : global,
-              layer);
-    if (std::size_t(i) < extras.added.size()) h = h + extras.added[std::size_t(i)];
+    const auto entering = block.altup ? block.altup->predict(h) : h;
+    auto y = block(block.altup ? block.altup->active(entering) : entering,
+                   block.windowed && window_rope_ ? *window_rope_ : rope_, block.windowed ? windowed : global,
+                   layer);
+    if (std::size_t(i) < extras.added.size()) y = y + extras.added[std::size_t(i)];
     std::optional<mx::array> own;
     if (inputs)
       own =
           mx::squeeze(mx::slice(*inputs, {0, 0, i, 0}, {h.shape(0), h.shape(1), i + 1, inputs->shape(3)}), 2);
-    h = block.finish(h, own);
+    h = block.altup ? block.finish_streams(entering, y, own) : block.finish(y, own);
     settle(h);
   }
-  return norm_(h);
+  return norm_(streams_ ? streams_->combine(h) : h);
 }
 
 mx::array Decoder::logits(const mx::array& h) const {

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "nn/altup.h"
 #include "nn/attention.h"
 #include "nn/kv_cache.h"
 #include "nn/layers.h"
@@ -38,7 +39,11 @@ struct DecoderSpec {
   bool keys_as_values = false;  ///< in layers without a window
   int shared_layers =
       0;  ///< last layers that use the keys of the last one before them with or without a window
-  bool wide_shared = false;        ///< their MLP is twice as wide
+  bool wide_shared = false;          ///< their MLP is twice as wide
+  std::vector<int> mlp_sizes = {};   ///< mlp_hidden by layer, where they differ; empty = they do not
+  std::vector<float> sparsity = {};  ///< of the MLP's gates, by layer; empty = none
+  std::optional<AltUpSpec> altup = {};
+  int laurel_rank = 0;             ///< of a map beside attention; 0 = there is none
   bool layer_scalar = false;       ///< a factor of what each block gives
   bool mutual_in_windows = false;  ///< rows see each other both ways in layers with a window only
   std::optional<PerLayerSpec> per_layer = {};
@@ -62,7 +67,7 @@ struct DecoderSpec {
   int kv_heads_of(int layer) const {
     return global_kv_heads > 0 && !has_window(layer) ? global_kv_heads : kv_heads;
   }
-  int mlp_hidden_of(int layer) const { return wide_shared && is_shared(layer) ? 2 * mlp_hidden : mlp_hidden; }
+  int mlp_hidden_of(int layer) const;
   /// The layer whose keys this one uses: itself, unless it is shared.
   int keys_of(int layer) const;
   bool has_window(int layer) const { return !windowed.empty() && windowed[std::size_t(layer)]; }
@@ -111,6 +116,10 @@ class Decoder {
                          std::span<LayerCache* const> caches) const;
     /// Behind everything else; `input` `[B, L, width]` is this block's own.
     mx::array finish(const mx::array& h, const std::optional<mx::array>& input) const;
+    /// The same where there are streams: `predicted` `[B, L, streams, hidden]`, h what the block computed of
+    /// it.
+    mx::array finish_streams(const mx::array& predicted, const mx::array& h,
+                             const std::optional<mx::array>& input) const;
     mx::array mix(const mx::array& x, const Rope& rope, const StepPositions& positions,
                   std::span<LayerCache* const> caches) const;
     LayerCache new_cache() const;
@@ -126,6 +135,8 @@ class Decoder {
     std::optional<Beside> beside;
     std::optional<PerLayerGate> per_layer;
     std::optional<mx::array> factor;
+    std::optional<AltUp> altup;
+    std::optional<Laurel> laurel;
   };
   DecoderSpec spec_;
   mx::Dtype dtype_;
@@ -133,6 +144,7 @@ class Decoder {
   std::optional<Rope> window_rope_;
   Embedding embed_;
   std::optional<PerLayerInputs> per_layer_;
+  std::optional<AltUpStreams> streams_;
   std::vector<Block> blocks_;
   RmsNorm norm_;
   Linear head_;

@@ -1,5 +1,7 @@
 #include "nn/layers.h"
 
+#include <numbers>
+
 namespace mlx_vision::nn {
 
 mx::array joined(std::vector<mx::array> parts, int axis) {
@@ -122,6 +124,16 @@ Activation activation_or(const core::ConfigReader& config, std::string_view key,
   const auto kind = find_activation(name);
   if (!kind) config.fail(key, "expected gelu, gelu_pytorch_tanh, gelu_new, quick_gelu or silu, got " + name);
   return *kind;
+}
+
+// What exceeds the cut that a normal distribution of the row's mean and deviation has there.
+mx::array GatedMlp::gates(const mx::array& x) const {
+  auto y = gate_(x);
+  if (sparsity_ <= 0) return y;
+  const auto wide = mx::astype(y, mx::float32);
+  const auto cut = mx::erfinv(mx::array(2 * sparsity_ - 1)) * std::numbers::sqrt2_v<float>;
+  const auto bound = mx::mean(wide, -1, true) + cut * mx::std(wide, -1, true);
+  return mx::maximum(y - mx::astype(bound, y.dtype()), scalar(0, y));
 }
 
 mx::array merge_patches(const mx::array& x, int rows, int columns, int merge) {

@@ -138,17 +138,22 @@ class GatedMlp {
     int width, hidden;
     bool bias = false;
     Activation activation = Activation::silu;
+    float sparsity = 0;  ///< about this part of the gates, the smallest, is 0 (Gemma 3n); below 1
   };
   GatedMlp(const Weights& w, const Spec& s)
       : gate_(w["gate_proj"], s.width, s.hidden, s.bias),
         up_(w["up_proj"], s.width, s.hidden, s.bias),
         down_(w["down_proj"], s.hidden, s.width, s.bias),
-        activation_(s.activation) {}
-  mx::array operator()(const mx::array& x) const { return down_(activate(activation_, gate_(x), up_(x))); }
+        activation_(s.activation),
+        sparsity_(s.sparsity) {}
+  mx::array operator()(const mx::array& x) const { return down_(activate(activation_, gates(x), up_(x))); }
+  /// What enters the activation function: `[…, width]` → `[…, hidden]`.
+  mx::array gates(const mx::array& x) const;
 
  private:
   Linear gate_, up_, down_;
   Activation activation_;
+  float sparsity_;
 };
 
 }  // namespace mlx_vision::nn

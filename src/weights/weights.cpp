@@ -169,6 +169,11 @@ mx::Shape torch_shape_of(const mx::Shape& shape) {
 
 }  // namespace
 
+mx::Shape WeightStore::shape_of(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? mx::Shape{} : found->second.shape();
+}
+
 Layout WeightStore::layout_of(const std::string& name, const mx::Shape& shape) const {
   if (layout_ != Layout::unknown) return layout_;
   const auto torch_shape = torch_shape_of(shape);

@@ -76,6 +76,8 @@ class WeightStore {
   /// shape tells.
   Layout layout_of(const std::string& name, const mx::Shape& shape) const;
   bool has(const std::string& name) const { return tensors_.contains(name); }
+  /// As stored; empty where there is no such tensor.
+  mx::Shape shape_of(const std::string& name) const;
   /// How a packed module with `in` inputs is stored: its own entry of the table, else the default. Records a
   /// problem when the table has none or the group size does not divide `in`.
   Quantization quantization_of(const std::string& module, int in);
@@ -140,6 +142,8 @@ class Weights {
     return store_->take(join(name), shape);
   }
   bool has(std::string_view name) const { return store_->has(join(name)); }
+  /// As stored; empty where there is no such tensor.
+  mx::Shape shape_of(std::string_view name) const { return store_->shape_of(join(name)); }
   Quantization quantization(int in) const { return store_->quantization_of(path_, in); }
   void skip() const { store_->skip(path_); }
   mx::Dtype activation_dtype() const { return store_->activation_dtype(); }

@@ -29,6 +29,29 @@ TEST_CASE("Gemma 4's last layers use the keys of the last one of their kind befo
                   ConfigError);
 }
 
+TEST_CASE("Gemma 3n's sizes and sparsity are given for each layer or for all") {
+  const auto gemma3n = [](const std::string& fields) {
+    return gemma3n_text(core::ConfigReader::from_text("{" + fields + "}", "config.json"));
+  };
+  const auto s = gemma3n(R"("num_hidden_layers": 12, "num_kv_shared_layers": 5, "intermediate_size": 8)");
+  CHECK(s.mlp_hidden_of(11) == 8);
+  CHECK(s.sparsity[9] == 0.95f);
+  CHECK(s.sparsity[10] == 0);
+  CHECK(s.keys_of(9) == 4);
+  CHECK(s.keys_of(11) == 6);
+  const auto two = gemma3n(R"("num_hidden_layers": 2, "num_kv_shared_layers": 0, "intermediate_size": [8, 24],
+      "activation_sparsity_pattern": 0.5)");
+  CHECK(two.mlp_hidden == 24);
+  CHECK(two.mlp_hidden_of(0) == 8);
+  CHECK(two.sparsity[1] == 0.5f);
+  for (const char* wrong :
+       {R"("intermediate_size": [8])", R"("intermediate_size": [8, 0])",
+        R"("activation_sparsity_pattern": [0.5])", R"("activation_sparsity_pattern": 1.0)",
+        R"("altup_active_idx": 4)", R"("altup_num_inputs": 1)"})
+    CHECK_THROWS_AS(gemma3n(std::string(R"("num_hidden_layers": 2, "num_kv_shared_layers": 0, )") + wrong),
+                    ConfigError);
+}
+
 TEST_CASE("Gemma 4's layers without a window have heads of their own, and the last layer has none") {
   const auto s = gemma4(R"("num_hidden_layers": 2, "layer_types": ["sliding_attention", "sliding_attention"],
       "head_dim": 32, "global_head_dim": 64, "attention_k_eq_v": true, "num_global_key_value_heads": 1)");

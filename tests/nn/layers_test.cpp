@@ -47,6 +47,25 @@ TEST_CASE("a packed layer equals its unpacked weights, for every number of bits"
   }
 }
 
+TEST_CASE("sparse gates keep what exceeds the cut of a normal distribution") {
+  const auto weight = mx::random::normal({512, 8}, mx::float32, 0, 1, mx::random::key(1));
+  WeightStore store({{"gate_proj.weight", weight},
+                     {"up_proj.weight", mx::zeros({512, 8})},
+                     {"down_proj.weight", mx::ones({8, 512})}},
+                    weights::Layout::mlx, {}, core::ConfigReader::empty("config.json"));
+  const Weights w(store);
+  const auto x = mx::random::normal({3, 8}, mx::float32, 0, 1, mx::random::key(2));
+  // With up = 0 nothing passes; the gates are read through a map of ones.
+  CHECK(mx::max(mx::abs(GatedMlp(w, {.width = 8, .hidden = 512, .sparsity = 0.9f})(x))).item<float>() == 0);
+  const auto gates = GatedMlp(w, {.width = 8, .hidden = 512, .sparsity = 0.9f}).gates(x);
+  const float part = mx::mean(mx::astype(mx::equal(gates, mx::array(0.0f)), mx::float32)).item<float>();
+  CHECK(part > 0.85f);
+  CHECK(part < 0.95f);
+  const auto plain = mx::matmul(x, mx::transpose(weight));
+  const auto cut = mx::mean(plain, -1, true) + mx::array(1.2815516f) * mx::std(plain, -1, true);
+  CHECK(mx::max(mx::abs(gates - mx::maximum(plain - cut, mx::array(0.0f)))).item<float>() < 1e-4f);
+}
+
 TEST_CASE("activations") {
   const float x = 0.7f;
   const auto at = [&](Activation kind) { return activate(kind, mx::array(x)).item<float>(); };
