@@ -36,17 +36,17 @@ class Checkpoint:
         std = 1.0 / math.sqrt(math.prod(shape[1:])) if std is None else std
         self.tensors.append((name, "BF16", shape, mean, std))
 
-    def linear(self, name: str, out: int, size: int, bias=False, quantised=False, gain=1.0):
-        std = gain / math.sqrt(size)
+    def linear(self, name: str, out: int | tuple[int, ...], size: int, bias=False, quantised=False, gain=1.0):
+        std, out = gain / math.sqrt(size), out if isinstance(out, tuple) else (out,)
         if quantised and self.bits < 16:
             step = std * math.sqrt(12) / 2**self.bits  # deviation of a uniform draw over all codes
-            self.tensors.append((f"{name}.weight", "U32", (out, size * self.bits // 32), 0, 0))
-            self.tensors.append((f"{name}.scales", "BF16", (out, size // GROUP), step, step / 16))
-            self.tensors.append((f"{name}.biases", "BF16", (out, size // GROUP), -step * (2**self.bits - 1) / 2, step / 16))
+            self.tensors.append((f"{name}.weight", "U32", (*out, size * self.bits // 32), 0, 0))
+            self.tensors.append((f"{name}.scales", "BF16", (*out, size // GROUP), step, step / 16))
+            self.tensors.append((f"{name}.biases", "BF16", (*out, size // GROUP), -step * (2**self.bits - 1) / 2, step / 16))
         else:
-            self.dense(f"{name}.weight", out, size, std=std)
+            self.dense(f"{name}.weight", *out, size, std=std)
         if bias:
-            self.dense(f"{name}.bias", out, std=0.02)
+            self.dense(f"{name}.bias", *out, std=0.02)
 
     def norm(self, name: str, size: int, bias=False):
         self.dense(f"{name}.weight", size, mean=1.0, std=0.02)

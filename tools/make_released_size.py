@@ -31,6 +31,17 @@ QWEN2_05B = {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers":
 INTERN_VIT = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096, "patch_size": 14,
               "image_size": 448}
 SQUARE = {"size": {"height": 448, "width": 448}, "max_patches": 12}
+LLAMA_7B = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32,
+            "vocab_size": 32064}
+MISTRAL_7B = {**LLAMA_7B, "intermediate_size": 14336, "num_key_value_heads": 8}
+CLIP_L = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096, "patch_size": 14,
+          "image_size": 336, "projection_dim": 768}
+CLIP_FILE = {"crop_size": {"height": 336, "width": 336}, "size": {"shortest_edge": 336}}
+QWEN_VIT = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "num_heads": 16, "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [5, 11, 17]}
+QWEN3_MROPE = {"rope_scaling": {"mrope_interleaved": True, "mrope_section": [24, 20, 20], "rope_type": "default"}}
+QWEN3_PIXELS = {"size": {"longest_edge": 16777216, "shortest_edge": 65536}}
+PIXTRAL_VIT = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "head_dim": 64, "intermediate_size": 4096}
 # model -> fixture, changes of config.json, changes of the processor's file
 MODELS = {
     "qwen3_vl_2b": ("qwen3_vl", {
@@ -40,6 +51,83 @@ MODELS = {
         "vision_config": {"hidden_size": 1024, "depth": 24, "intermediate_size": 4096, "num_heads": 16, "out_hidden_size": 2048,
                           "num_position_embeddings": 2304, "deepstack_visual_indexes": [5, 11, 17]}},
                     {"size": {"longest_edge": 16777216, "shortest_edge": 65536}}),
+    "qwen2_vl_2b": ("qwen2_vl", {
+        "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2,
+        "vocab_size": 151936, "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]},
+        "vision_config": {"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "mlp_ratio": 4, "num_heads": 16}},
+                    {"min_pixels": 3136, "max_pixels": 12845056}),
+    "qwen2_5_vl_3b": ("qwen2_5_vl", {
+        "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2,
+        "vocab_size": 151936, "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]},
+        "vision_config": {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 2048,
+                          "window_size": 112, "fullatt_block_indexes": [7, 15, 23, 31]}},
+                      {"min_pixels": 3136, "max_pixels": 12845056}),
+    "qwen3_vl_30b_a3b": ("qwen3_vl_moe", {
+        "text_config": {"hidden_size": 2048, "intermediate_size": 6144, "moe_intermediate_size": 768, "num_experts": 128,
+                        "num_experts_per_tok": 8, "mlp_only_layers": [], "num_hidden_layers": 48, "num_attention_heads": 32,
+                        "num_key_value_heads": 4, "head_dim": 128, "vocab_size": 151936, **QWEN3_MROPE},
+        "vision_config": {**QWEN_VIT, "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "out_hidden_size": 2048,
+                          "deepstack_visual_indexes": [8, 16, 24]}}, QWEN3_PIXELS),
+    "qwen3_5_0_8b": ("qwen3_5", {
+        "text_config": {"hidden_size": 1024, "intermediate_size": 3584, "num_hidden_layers": 24, "num_attention_heads": 8,
+                        "num_key_value_heads": 2, "head_dim": 256, "vocab_size": 248320, "full_attention_interval": 4,
+                        "layer_types": ["full_attention" if i % 4 == 3 else "linear_attention" for i in range(24)],
+                        "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 16,
+                        "rope_parameters": {"mrope_section": [11, 11, 10]}},
+        "vision_config": {**QWEN_VIT, "depth": 12, "hidden_size": 768, "intermediate_size": 3072, "num_heads": 12, "out_hidden_size": 1024,
+                          "deepstack_visual_indexes": []}}, QWEN3_PIXELS),
+    "qwen3_5_35b_a3b": ("qwen3_5_moe", {
+        "text_config": {"hidden_size": 2048, "moe_intermediate_size": 512, "num_experts": 256, "num_experts_per_tok": 8,
+                        "shared_expert_intermediate_size": 512, "num_hidden_layers": 40, "num_attention_heads": 16, "num_key_value_heads": 2,
+                        "head_dim": 256, "vocab_size": 248320, "full_attention_interval": 4,
+                        "layer_types": ["full_attention" if i % 4 == 3 else "linear_attention" for i in range(40)],
+                        "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_num_key_heads": 16, "linear_num_value_heads": 32,
+                        "rope_parameters": {"mrope_section": [11, 11, 10]}},
+        "vision_config": {**QWEN_VIT, "depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "out_hidden_size": 2048,
+                          "deepstack_visual_indexes": []}}, QWEN3_PIXELS),
+    "llava_1_5_7b": ("llava", {"text_config": LLAMA_7B, "vision_config": CLIP_L}, CLIP_FILE),
+    "llava_interleave_0_5b": ("llava_interleave", {
+        "text_config": QWEN2_05B, "vision_config": {**SO400M, "image_size": 384}}, {"size": {"height": 384, "width": 384}}),
+    "llava_1_6_mistral_7b": ("llava_next", {
+        "text_config": MISTRAL_7B, "vision_config": CLIP_L, "image_seq_length": 576,
+        "image_grid_pinpoints": [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]},
+                             {**CLIP_FILE, "image_grid_pinpoints": [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]}),
+    "llava_onevision_0_5b": ("llava_onevision", {
+        "text_config": QWEN2_05B, "vision_config": {**SO400M, "num_hidden_layers": 26, "image_size": 384}, "vision_aspect_ratio": "anyres_max_9",
+        "image_grid_pinpoints": [[384 * i, 384 * j] for i in range(1, 7) for j in range(1, 7)]},
+                             {"size": {"height": 384, "width": 384}, "num_image_tokens": 729, "vision_aspect_ratio": "anyres_max_9",
+                              "image_grid_pinpoints": [[384 * i, 384 * j] for i in range(1, 7) for j in range(1, 7)]}),
+    "pixtral_12b": ("pixtral", {
+        "text_config": {"hidden_size": 5120, "intermediate_size": 14336, "num_hidden_layers": 40, "num_attention_heads": 32,
+                        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072},
+        "vision_config": {**PIXTRAL_VIT, "image_size": 1024}}, {"size": {"longest_edge": 1024}}),
+    "ministral3_3b": ("mistral3_ministral", {
+        "text_config": {"hidden_size": 3072, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 32,
+                        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072,
+                        "rope_parameters": {"original_max_position_embeddings": 16384}},
+        "vision_config": {**PIXTRAL_VIT, "image_size": 1540}}, {"size": {"longest_edge": 1540}}),
+    "mistral_small_24b": ("mistral3", {
+        "text_config": {"hidden_size": 5120, "intermediate_size": 32768, "num_hidden_layers": 40, "num_attention_heads": 32,
+                        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072},
+        "vision_config": {**PIXTRAL_VIT, "image_size": 1540}}, {"size": {"longest_edge": 1540}}),
+    "idefics3_8b": ("idefics3", {
+        "vocab_size": 128260, "text_config": {**MISTRAL_7B, "vocab_size": 128260},
+        "vision_config": {**SO400M, "image_size": 364, "max_image_size": {"longest_edge": 364}, "size": {"longest_edge": 1456}}},
+                    {"max_image_size": {"longest_edge": 364}, "size": {"longest_edge": 1456}, "image_seq_len": 169}),
+    "smolvlm2_256m": ("smolvlm", {
+        "vocab_size": 49280, "scale_factor": 4,
+        "text_config": {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
+                        "num_key_value_heads": 3, "head_dim": 64, "vocab_size": 49280},
+        "vision_config": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "patch_size": 16,
+                          "image_size": 512, "max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}}},
+                      {"max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}, "image_seq_len": 64}),
+    "gemma4_12b": ("gemma4_unified", {
+        "text_config": {"hidden_size": 3840, "intermediate_size": 15360, "num_hidden_layers": 48, "num_attention_heads": 16,
+                        "num_key_value_heads": 8, "num_global_key_value_heads": 1, "head_dim": 256, "global_head_dim": 512, "sliding_window": 1024,
+                        "vocab_size": 262144, "layer_types": ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(48)]},
+        "vision_config": {"mm_embed_dim": 3840, "output_proj_dims": 3840, "mm_posemb_size": 1120, "patch_size": 16, "model_patch_size": 48,
+                          "num_soft_tokens": 280}},
+                   {"patch_size": 16, "max_soft_tokens": 280, "image_processor": {"patch_size": 16, "max_soft_tokens": 280}}),
     "internvl3_5_1b": ("internvl", {
         "image_seq_length": 256, "vision_config": {**INTERN_VIT, "image_size": [448, 448], "patch_size": [14, 14]},
         "text_config": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16,
@@ -188,13 +276,14 @@ def write(program: Path, name: str, folder: Path) -> None:
         edit(folder / "processor_config.json", {"image_seq_length": config["image_seq_length"]})
     checkpoint = Checkpoint(4)
     for tensor, shape in wanted(program, folder, GIVEN[name]() if name in GIVEN else []):
-        matrix = tensor.startswith("language_model.") and tensor.endswith(".weight") and len(shape) == 2 and shape[1] % GROUP == 0
+        matrix = (tensor.startswith("language_model.") and tensor.endswith(".weight") and shape[-1] % GROUP == 0
+                  and (len(shape) == 2 or ".switch_mlp." in tensor))
         if tensor.endswith(("norm.weight", "norm1.weight", "norm2.weight", "bn.weight", "bn1.weight", "bn2.weight", "running_var", "layer_scalar", "std_scale", "_max")):
             checkpoint.dense(tensor, *shape, mean=5.0 if tensor.endswith("_max") else 1.0, std=0.02)
         elif tensor.endswith("_min"):
             checkpoint.dense(tensor, *shape, mean=-5.0, std=0.02)
         elif matrix and ".conv." not in tensor:
-            checkpoint.linear(tensor.removesuffix(".weight"), *shape, quantised=True)
+            checkpoint.linear(tensor.removesuffix(".weight"), shape[:-1], shape[-1], quantised=True)
         else:
             checkpoint.dense(tensor, *shape, std=0.02 if len(shape) < 2 else None)
     checkpoint.write(folder / "model.safetensors", 0)

@@ -8,6 +8,7 @@ struct BlocksShape {
   int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, mlp_hidden = 0;
   bool gated = false;          ///< the MLP has two maps into mlp_hidden, whose results are multiplied
   int activation_arrays = 2;   ///< arrays of mlp_hidden per row that the activation function holds at once
+  int mlp_copies = 0;          ///< further arrays of mlp_hidden per row that are made of what these maps give
   bool rotation = false;       ///< positions enter as products with tables of cosines and sines
   bool wide_rotation = false;  ///< these products are float32 whatever an element is
 

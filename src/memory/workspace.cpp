@@ -36,7 +36,7 @@ HalfBlock by_kernels(const BlocksShape& b, std::int64_t rows) {
   const std::int64_t attention = 4 * d + 2 * q + 2 * k + (b.rotation ? q + k : 0) + (b.head_norm ? q + k : 0);
   // The activation writes over its input, but for experts.
   const std::int64_t mlp = b.chosen > 0 ? mixture_values(b, b.activation_arrays + (b.gated ? 1 : 0))
-                                        : 4 * d + m * (b.gated ? 2 : 1);
+                                        : 4 * d + m * ((b.gated ? 2 : 1) + b.mlp_copies);
   const Bytes unit = Bytes(rows) * kFloat;
   return {.attention = std::max(unit * Bytes(attention), recurrence_bytes(b, rows, unit)),
           .mlp = unit * Bytes(mlp)};
@@ -51,7 +51,7 @@ HalfBlock by_operations(const BlocksShape& b, std::int64_t rows, int element_byt
   // Wide ones take copies of queries and keys as float32.
   const bool widened = b.wide_rotation && element_bytes < int(kFloat);
   const std::int64_t rotated = b.rotation ? (widened ? 5 : 3) * (q + k) / 2 : 0;
-  const std::int64_t hidden_arrays = b.activation_arrays + (b.gated ? 1 : 0);
+  const std::int64_t hidden_arrays = b.activation_arrays + b.mlp_copies + (b.gated ? 1 : 0);
   // The block's input, the half's, the norm's two, the second map's result.
   const std::int64_t mlp = b.chosen > 0 ? mixture_values(b, hidden_arrays) : 5 * d + m * hidden_arrays;
   const Bytes unit = Bytes(rows) * Bytes(element_bytes);

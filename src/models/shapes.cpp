@@ -18,7 +18,7 @@ void add_recurrence(memory::BlocksShape& out, const nn::DecoderSpec& s) {
       2 * std::int64_t(d.key_heads) * d.key_dim + std::int64_t(d.value_heads) * d.value_dim;
   out.recurrent_layers = int(std::count(s.linear.begin(), s.linear.end(), true));
   out.recurrent_values =
-      4 * mixed + d.value_heads * (11 * std::int64_t(d.key_dim) + 7 * d.value_dim + 7 * nn::kDeltaChunk);
+      4 * mixed + d.value_heads * (7 * std::int64_t(d.key_dim) + 5 * d.value_dim + 7 * nn::kDeltaChunk);
   out.recurrent_bytes = sizeof(float) * (std::uint64_t(d.value_heads) * d.key_dim * d.value_dim +
                                          std::uint64_t(d.kernel - 1) * std::uint64_t(mixed));
 }
@@ -54,8 +54,8 @@ memory::BlocksShape blocks_shape(const nn::DecoderSpec& s) {
   for (int i = 0; i < s.layers - s.shared_layers; ++i) out.windowed_layers += s.has_window(i) ? 1 : 0;
   out.shared_layers = s.shared_layers;
   if (s.altup) out.streams = s.altup->streams;
-  // Gates in float32, their distance from the mean and its square.
-  if (!s.sparsity.empty()) out.activation_arrays += 2;
+  // Gates less their mean, squared, and what exceeds the cut.
+  if (!s.sparsity.empty()) out.mlp_copies = 3;
   out.window = s.window;
   if (s.delta_net) add_recurrence(out, s);
   if (s.short_conv) add_short_conv(out, s);
@@ -138,6 +138,7 @@ memory::VisionShape vision_shape(const backbones::Gemma4VitSpec& s) {
                      .mlp_hidden = s.mlp_hidden,
                      .gated = true,
                      .activation_arrays = arrays_of(s.activation),
+                     .mlp_copies = s.clipped ? 2 : 0,
                      .rotation = true,
                      .head_norm = true},
           .patch_values = s.channels * s.patch * s.patch,

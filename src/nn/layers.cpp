@@ -9,11 +9,11 @@ mx::array joined(std::vector<mx::array> parts, int axis) {
   return mx::concatenate(std::move(parts), axis);
 }
 
-void settle(const mx::array& x) {
+void settle(const mx::array& x) { settle(std::vector{x}); }
+
+void settle(const std::vector<mx::array>& xs) {
   constexpr std::size_t kManyRows = 8;
-  if (x.size() / std::size_t(x.shape(-1)) < kManyRows) return;
-  mx::array evaluated = x;
-  evaluated.eval();
+  if (xs[0].size() / std::size_t(xs[0].shape(-1)) >= kManyRows) mx::eval(xs);
 }
 
 namespace {

@@ -21,6 +21,8 @@ inline mx::array scalar(float value, const mx::array& x) { return mx::array(valu
 /// unpacked weights of several blocks would exist at once; with it, memory follows one half of a block, for
 /// some 50 µs of a GPU's time. Few rows stay lazy, so that decoding is one graph.
 void settle(const mx::array& x);
+/// Several at once, where the first has many rows.
+void settle(const std::vector<mx::array>& xs);
 
 /// The parts one after another along the axis; a single part as it is, without a copy.
 mx::array joined(std::vector<mx::array> parts, int axis);

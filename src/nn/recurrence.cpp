@@ -20,6 +20,15 @@ std::vector<RecurrentState*> states_of(std::span<LayerCache* const> caches) {
   return out;
 }
 
+// Evaluates these with the states, which would otherwise hold all that leads to them until the step is done.
+void settle_with(std::span<RecurrentState* const> states, std::vector<mx::array> xs) {
+  for (const auto* state : states) {
+    if (state->inputs) xs.push_back(*state->inputs);
+    if (state->state) xs.push_back(*state->state);
+  }
+  settle(xs);
+}
+
 // Rows of the axis before the last, padded with zeros to whole chunks: [B, H, L, d] → [B, H, chunks,
 // kDeltaChunk, d].
 mx::array chunked(const mx::array& x) {
@@ -28,23 +37,36 @@ mx::array chunked(const mx::array& x) {
   return mx::reshape(padded, {x.shape(0), x.shape(1), chunks, kDeltaChunk, x.shape(3)});
 }
 
-// (I + a)⁻¹ for strictly lower triangular a [..., n, n], by forward substitution: sums of powers would lose
-// all digits where keys repeat.
+// The n × n blocks on the diagonal of a [..., m, m], `[..., m / n, n, n]`.
+mx::array diagonal_blocks(const mx::array& a, int n) {
+  const int m = a.shape(-1), axis = int(a.ndim()) - 2;
+  auto shape = mx::Shape(a.shape().begin(), a.shape().end() - 2);
+  shape.insert(shape.end(), {m / n, n, m / n, n});
+  return mx::moveaxis(mx::diagonal(mx::reshape(a, shape), 0, axis, axis + 2), -1, axis);
+}
+
+// (I + a)⁻¹ for strictly lower triangular a [..., m, m], m a power of two: the inverse of two blocks and what
+// lies below them from the blocks' own, from single values upwards. Sums of powers would lose all digits
+// where keys repeat.
 mx::array inverse_of_unit_lower(const mx::array& a) {
-  const int n = a.shape(-1);
-  auto shape = a.shape();
-  shape[shape.size() - 2] = 1;
-  const auto identity = mx::eye(n);
-  const auto unit = [&](int i) { return mx::broadcast_to(mx::slice(identity, {i, 0}, {i + 1, n}), shape); };
-  std::vector<mx::array> rows{unit(0)};
-  for (int i = 1; i < n; ++i) {
-    auto begin = mx::Shape(a.ndim(), 0), end = a.shape();
-    begin[begin.size() - 2] = i;
-    end[end.size() - 2] = i + 1;
-    end.back() = i;
-    rows.push_back(unit(i) - mx::matmul(mx::slice(a, begin, end), mx::concatenate(rows, -2)));
+  const int m = a.shape(-1);
+  auto inverse = mx::ones_like(diagonal_blocks(a, 1));
+  for (int n = 1; n < m; n *= 2) {
+    auto shape = inverse.shape();
+    const std::size_t axis = shape.size() - 3;
+    shape[axis] /= 2;
+    shape.insert(shape.begin() + std::ptrdiff_t(axis) + 1, 2);
+    const auto pairs = mx::split(mx::reshape(inverse, shape), 2, int(axis) + 1);
+    const auto first = mx::squeeze(pairs[0], int(axis) + 1), second = mx::squeeze(pairs[1], int(axis) + 1);
+    const auto whole = diagonal_blocks(a, 2 * n);
+    auto from = mx::Shape(whole.ndim(), 0), to = whole.shape();
+    from[whole.ndim() - 2] = n;
+    to.back() = n;
+    const auto below = mx::negative(mx::matmul(second, mx::matmul(mx::slice(whole, from, to), first)));
+    inverse = mx::concatenate(
+        {mx::concatenate({first, mx::zeros_like(first)}, -1), mx::concatenate({below, second}, -1)}, -2);
   }
-  return mx::concatenate(std::move(rows), -2);
+  return mx::squeeze(inverse, -3);
 }
 
 std::pair<mx::array, mx::array> one_token(const DeltaRuleInputs& in, const mx::array& state) {
@@ -84,7 +106,10 @@ ShortConv::ShortConv(const Weights& w, const ShortConvSpec& s)
 
 mx::array ShortConv::operator()(const mx::array& x, std::span<LayerCache* const> caches) const {
   const auto parts = mx::split(in_(x), 3, -1);
-  return out_(parts[1] * conv_(parts[0] * parts[2], states_of(caches)));
+  const auto states = states_of(caches);
+  const auto y = conv_(parts[0] * parts[2], states);
+  settle_with(states, {y});
+  return out_(parts[1] * y);
 }
 
 std::pair<mx::array, mx::array> gated_delta_rule(const DeltaRuleInputs& in, const mx::array& state) {
@@ -102,10 +127,12 @@ std::pair<mx::array, mx::array> gated_delta_rule(const DeltaRuleInputs& in, cons
   const auto inverse = inverse_of_unit_lower(system);
   const auto fresh = mx::matmul(inverse, chunked(in.values) * rate);
   const auto old_keys = mx::matmul(inverse, k * rate * mx::exp(decay));
+  settle(std::vector{fresh, old_keys});
   const auto within = mx::matmul(q, keys_t) * between;
   const auto last = mx::slice(decay, {0, 0, 0, kDeltaChunk - 1, 0}, decay.shape());
   const auto old_queries = q * mx::exp(decay), new_keys = mx::swapaxes(k * mx::exp(last - decay), -1, -2);
   const auto kept = mx::exp(last);
+  settle(std::vector{within, old_queries, new_keys});
 
   auto s = state;
   std::vector<mx::array> outputs;
@@ -114,6 +141,7 @@ std::pair<mx::array, mx::array> gated_delta_rule(const DeltaRuleInputs& in, cons
     const auto values = of(fresh) - mx::matmul(of(old_keys), s);
     outputs.push_back(mx::matmul(of(old_queries), s) + mx::matmul(of(within), values));
     s = s * of(kept) + mx::matmul(of(new_keys), values);
+    if (i % kDeltaSettled == kDeltaSettled - 1) settle(std::vector{s, outputs.back()});
   }
   const auto y = joined(std::move(outputs), 2);
   return {mx::slice(y, {0, 0, 0, 0}, in.values.shape()), s};
@@ -153,12 +181,14 @@ DeltaRuleInputs GatedDeltaNet::inputs(const mx::array& x, const mx::array& mixed
 mx::array GatedDeltaNet::operator()(const mx::array& x, std::span<LayerCache* const> caches) const {
   const auto states = states_of(caches);
   const auto in = inputs(x, activate(Activation::silu, conv_(qkv_(x), states)));
+  settle_with(states, {in.queries, in.keys, in.values, in.decay, in.rate});
   std::vector<mx::array> before;
   for (const auto* state : states)
     before.push_back(state->state.value_or(
         mx::zeros({1, spec_.value_heads, spec_.key_dim, spec_.value_dim}, mx::float32)));
   const auto [y, after] = gated_delta_rule(in, joined(std::move(before), 0));
   for (int b = 0; b < int(states.size()); ++b) states[b]->state = batch_row(after, b);
+  settle_with(states, {y});
   const auto normed = norm_(mx::astype(mx::swapaxes(y, 1, 2), x.dtype()));  // [B, L, heads, value_dim]
   const auto gate = mx::reshape(mx::astype(z_(x), mx::float32), normed.shape());
   const auto gated = mx::astype(normed * activate(Activation::silu, gate), x.dtype());

@@ -22,6 +22,8 @@ class CausalConv {
 
 /// Tokens that the delta rule takes at once.
 inline constexpr int kDeltaChunk = 32;
+/// Chunks after which the state is evaluated, so that no more of what leads to it exists at once.
+inline constexpr int kDeltaSettled = 8;
 
 /// Inputs of the gated delta rule for L tokens.
 struct DeltaRuleInputs {

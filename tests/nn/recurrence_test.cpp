@@ -80,3 +80,17 @@ TEST_CASE("a causal convolution goes on where the last step ended, for each row 
     begin += count;
   }
 }
+
+TEST_CASE("a state of many rows is evaluated at once: until it is, it holds all that leads to it") {
+  weights::WeightStore store({{"in_proj.weight", noise({24, 8}, 1)},
+                              {"out_proj.weight", noise({8, 8}, 2)},
+                              {"conv.weight", noise({8, 3, 1}, 3)}},
+                             weights::Layout::mlx, {}, core::ConfigReader::from_text("{}", "config.json"));
+  const ShortConv conv(weights::Weights(store), {.hidden = 8, .kernel = 3});
+  LayerCache cache = conv.new_cache();
+  LayerCache* const one[] = {&cache};
+  const auto y = conv(noise({1, 20, 8}, 4), one);
+  REQUIRE(std::get<RecurrentState>(cache).inputs);
+  CHECK(std::get<RecurrentState>(cache).inputs->is_available());
+  CHECK(y.shape() == mx::Shape{1, 20, 8});
+}
