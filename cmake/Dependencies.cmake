@@ -37,6 +37,14 @@ if(MLX_VISION_HEIF)
   target_compile_definitions(mlx_vision_codecs INTERFACE MLX_VISION_HAVE_HEIF)
 endif()
 
+# Video files; folders of pictures are videos without it.
+option(MLX_VISION_VIDEO "Decode video files (FFmpeg, LGPL)" ON)
+if(MLX_VISION_VIDEO)
+  pkg_check_modules(FFMPEG REQUIRED IMPORTED_TARGET libavformat>=59 libavcodec libswscale libavutil)
+  target_link_libraries(mlx_vision_codecs INTERFACE PkgConfig::FFMPEG)
+  target_compile_definitions(mlx_vision_codecs INTERFACE MLX_VISION_HAVE_FFMPEG)
+endif()
+
 # Vector kernels with run-time dispatch.
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 

@@ -18,11 +18,11 @@ readonly CLANG_TIDY_VERSION=23.1.4  # skips system headers, so takes a third of 
 
 readonly DEBIAN_PACKAGES=(g++ cmake ninja-build pkg-config python3 python3-venv libopenblas-dev nlohmann-json3-dev
   libcli11-dev doctest-dev libhwy-dev libjpeg-dev zlib1g-dev libpng-dev libwebp-dev libtiff-dev libavif-dev
-  libedit-dev libmd-dev)
+  libavformat-dev libavcodec-dev libswscale-dev libedit-dev libmd-dev)
 readonly DEBIAN_LINT=(clang-format-16 clang-16 libclang-rt-16-dev) # the last two for the sanitizers
 readonly DEBIAN_BENCH=(libbenchmark-dev)
 readonly BREW_PACKAGES=(cmake ninja pkgconf nlohmann-json cli11 doctest highway jpeg-turbo libpng webp libtiff
-  libavif libedit zlib)
+  libavif ffmpeg libedit zlib)
 readonly BREW_LINT=(llvm@16)
 readonly BREW_BENCH=(google-benchmark)
 

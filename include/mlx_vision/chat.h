@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "mlx_vision/image.h"
+#include "mlx_vision/video.h"
 
 namespace mlx_vision {
 
@@ -13,12 +14,19 @@ struct ImagePart {
   std::string source;
 };
 
+/// A video at its place in a message.
+struct VideoPart {
+  Video video;
+  std::string source;
+  VideoSampling sampling = {};
+};
+
 struct TextPart {
   std::string text;
 };
 
 /// Parts keep their order: a picture stands where the message holds it.
-using Part = std::variant<TextPart, ImagePart>;
+using Part = std::variant<TextPart, ImagePart, VideoPart>;
 
 struct Message {
   std::string role;  ///< "system", "user", "assistant" or "tool"

@@ -11,4 +11,5 @@
 #include "mlx_vision/preprocess.h"
 #include "mlx_vision/runtime.h"
 #include "mlx_vision/tensor.h"
+#include "mlx_vision/video.h"
 #include "mlx_vision/vision_config.h"

@@ -39,7 +39,7 @@ Rendered render(const std::filesystem::path& model, const Chat& chat, const Load
                 std::optional<bool> enable_thinking) {
   const auto prompts = engine::open_frontend(model, options).prompts;
   auto prompt = prompts.outline(prompts.render(chat, enable_thinking),
-                                processing::sizes_of(processing::images_of(chat)));
+                                processing::sizes_of(prompts.processor(), processing::media_of(chat)));
   Rendered out{.prompt = std::move(prompt.text), .input_ids = std::move(prompt.ids), .image_tokens = {}};
   for (const auto& image : prompt.sizes) out.image_tokens.push_back(image.tokens);
   return out;

@@ -40,7 +40,7 @@ void report(const ProgressCallback& progress, std::uint64_t done, std::uint64_t 
 std::uint64_t count_images(const Request& request) {
   std::uint64_t count = request.images.size();
   for (const Message& message : request.chat.messages)
-    for (const Part& part : message.parts) count += std::holds_alternative<ImagePart>(part);
+    for (const Part& part : message.parts) count += !std::holds_alternative<TextPart>(part);
   return count;
 }
 

@@ -142,6 +142,22 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
 
 void add_context_flags(CLI::App& app, PromptFlags& flags) {
   add_list(app, "--image", flags.images, "Image files (path, file:// or data: URI); several are allowed");
+  add_list(app, "--video", flags.videos,
+           "Video files, or folders of pictures that are a video's frames; several are allowed");
+  app.add_option(
+         "--fps", flags.sampling.fps,
+         "Frames of a video to show for each second; default: the checkpoint's, or 2. Frames in a folder "
+         "are that many a second")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--video-num-frames", flags.sampling.frames,
+                 "Frames to show of each video, in place of --fps")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--video-min-frames", flags.sampling.min_frames,
+                 "Fewest frames to show of a video; default: 4")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--video-max-frames", flags.sampling.max_frames,
+                 "Most frames to show of a video; default: 768")
+      ->check(CLI::PositiveNumber);
   app.add_option("--system", flags.system, "System message");
   app.add_flag("--enable-thinking", flags.enable_thinking, "Let the chat template ask for thinking");
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mlx_vision/options.h"
+#include "mlx_vision/video.h"
 #include "mlx_vision/vision_config.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming): of the parser library
@@ -32,9 +33,11 @@ struct ModelFlags {
 /// One of the four ways to say what to answer, and what goes with it.
 struct PromptFlags {
   std::vector<std::string> prompts;  ///< each a user message; the images go to the last
-  std::vector<std::string> images;
+  std::vector<std::string> images, videos;
+  VideoSampling sampling;  ///< of every video
   std::optional<std::string> system, messages, raw_prompt, input_ids;
   bool enable_thinking = false;
+  bool has_media() const { return !images.empty() || !videos.empty(); }
 };
 
 struct SamplingFlags {

@@ -20,7 +20,6 @@ constexpr ForeignFlag kHarmless[] = {
     {"--force-download", "--model is a local folder"},
 };
 
-constexpr const char* kVideo = "pictures are taken, video is not";
 constexpr const char* kAudio = "pictures are taken, audio is not";
 constexpr const char* kMaking = "this program writes text only";
 constexpr const char* kDiffusion = "no diffusion model can be loaded";
@@ -45,11 +44,6 @@ constexpr ForeignFlag kRefused[] = {
     {"--prompt-expansion-model", kMaking},
     {"--adapter-path", "fuse the adapter into the checkpoint first"},
     {"--audio", kAudio},
-    {"--video", kVideo},
-    {"--fps", kVideo},
-    {"--video-num-frames", kVideo},
-    {"--video-min-frames", kVideo},
-    {"--video-max-frames", kVideo},
     {"--max-denoising-steps", kDiffusion},
     {"--block-length", kDiffusion},
     {"--num-to-transfer", kDiffusion},

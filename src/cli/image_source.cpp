@@ -120,6 +120,21 @@ ImagePart load_image(const std::string& source, const std::string& place, const 
   return read_image(source, place, folder, Read{place, options});
 }
 
+VideoPart load_video(const std::string& source, const std::string& place, const VideoSampling& sampling,
+                     const std::filesystem::path& folder) {
+  struct Read {
+    const std::string& place;
+    const VideoSampling& sampling;
+    VideoPart operator()(const Bytes&) const {
+      fail(place, "expected a video's file or folder, got a data: URI");
+    }
+    VideoPart operator()(const std::filesystem::path& path) const {
+      return {Video::open(path, sampling.fps.value_or(2)), path.string(), sampling};
+    }
+  };
+  return read_image(source, place, folder, Read{place, sampling});
+}
+
 ImageInfo probe_image(const std::string& source, const std::string& place) {
   struct Read {
     const std::string& place;

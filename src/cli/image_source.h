@@ -22,6 +22,10 @@ ImageLocation locate_image(const std::string& source, const std::string& place);
 ImagePart load_image(const std::string& source, const std::string& place,
                      const std::filesystem::path& folder = {}, const DecodeOptions& options = {});
 
+/// Opens a video file or a folder of frames, as Video::open. @throws as load_image
+VideoPart load_video(const std::string& source, const std::string& place, const VideoSampling& sampling,
+                     const std::filesystem::path& folder = {});
+
 /// The source for people: without the data of a data: URI.
 std::string shown_source(const std::string& source);
 

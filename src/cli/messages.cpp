@@ -73,6 +73,41 @@ std::string image_source(const json& part, const std::string& type, const std::s
   fail(place, "an image part needs \"image\", \"path\" or \"url\"");
 }
 
+// As an image's: "video_url": {"url": …}, or "video", "path" or "url".
+std::string video_source(const json& part, const std::string& type, const std::string& place) {
+  const auto it = part.find("video_url");
+  if (type == "video_url" && it != part.end() && it->is_object()) {
+    refuse_unknown(*it, {"url"}, at(place, "video_url"));
+    return text_field(*it, "url", at(place, "video_url"));
+  }
+  if (type == "video_url") return text_field(part, "video_url", place);
+  for (const char* key : {"video", "path", "url"})
+    if (part.contains(key)) return text_field(part, key, place);
+  fail(place, "a video part needs \"video\", \"path\" or \"url\"");
+}
+
+VideoSampling video_sampling(const json& part, const std::string& place) {
+  refuse_unknown(part,
+                 {"type", "video_url", "video", "path", "url", "fps", "nframes", "min_frames", "max_frames"},
+                 place);
+  VideoSampling out;
+  if (const auto fps = part.find("fps"); fps != part.end()) {
+    if (!fps->is_number()) fail(at(place, "fps"), "wrong type, expected a number, got " + shown(*fps));
+    out.fps = fps->get<double>();
+  }
+  const auto read = [&](const char* key, std::optional<int>& value) {
+    const auto it = part.find(key);
+    if (it == part.end()) return;
+    if (!it->is_number_integer())
+      fail(at(place, key), "wrong type, expected a whole number, got " + shown(*it));
+    value = int(std::clamp<std::int64_t>(it->get<std::int64_t>(), 0, 1 << 30));
+  };
+  read("nframes", out.frames);
+  read("min_frames", out.min_frames);
+  read("max_frames", out.max_frames);
+  return out;
+}
+
 void add_part(std::vector<Part>& parts, const json& part, const std::string& place,
               const std::filesystem::path& folder) {
   if (!part.is_object()) fail(place, "wrong type, expected an object, got " + shown(part));
@@ -83,8 +118,12 @@ void add_part(std::vector<Part>& parts, const json& part, const std::string& pla
   } else if (type == "image_url" || type == "image") {
     parts.emplace_back(std::in_place_type<ImagePart>,
                        load_image(image_source(part, type, place), place, folder));
+  } else if (type == "video_url" || type == "video") {
+    parts.emplace_back(std::in_place_type<VideoPart>, load_video(video_source(part, type, place), place,
+                                                                 video_sampling(part, place), folder));
   } else {
-    fail(at(place, "type"), "expected text, image_url or image, got " + shown(part["type"]));
+    fail(at(place, "type"),
+         "expected text, image_url, image, video_url or video, got " + shown(part["type"]));
   }
 }
 

@@ -23,21 +23,28 @@ std::vector<ImagePart> load_images(const std::vector<std::string>& sources) {
   return out;
 }
 
-bool holds_images(const Chat& chat) {
+std::vector<VideoPart> load_videos(const PromptFlags& flags) {
+  std::vector<VideoPart> out;
+  for (const auto& source : flags.videos) out.push_back(load_video(source, "--video", flags.sampling));
+  return out;
+}
+
+bool holds_media(const Chat& chat) {
   return std::any_of(chat.messages.begin(), chat.messages.end(), [](const Message& message) {
     return std::any_of(message.parts.begin(), message.parts.end(),
-                       [](const Part& part) { return std::holds_alternative<ImagePart>(part); });
+                       [](const Part& part) { return !std::holds_alternative<TextPart>(part); });
   });
 }
 
-// Images beside the messages belong to the last user message, as in mlx_vlm's apply_chat_template.
-void attach_images(Chat& chat, std::vector<ImagePart> images) {
+// Images and videos beside the messages belong to the last user message, as in mlx_vlm's apply_chat_template.
+template <class Kind>
+void attach(Chat& chat, std::vector<Kind> media, const std::string& flag) {
   const auto last = std::find_if(chat.messages.rbegin(), chat.messages.rend(),
                                  [](const Message& message) { return message.role == "user"; });
   if (last == chat.messages.rend())
-    throw RequestError("--image: there is no user message to hold the images");
-  last->parts.insert(last->parts.begin(), std::make_move_iterator(images.begin()),
-                     std::make_move_iterator(images.end()));
+    throw RequestError(flag + ": there is no user message to hold the " + flag.substr(2) + "s");
+  last->parts.insert(last->parts.begin(), std::make_move_iterator(media.begin()),
+                     std::make_move_iterator(media.end()));
 }
 
 void check_flags(const PromptFlags& flags) {
@@ -46,6 +53,8 @@ void check_flags(const PromptFlags& flags) {
   if (ways != 1)
     throw RequestError(std::string(ways == 0 ? "no prompt: " : "several prompts: ") +
                        "give one of --prompt, --messages, --raw-prompt and --input-ids");
+  if (!flags.videos.empty() && (flags.raw_prompt || flags.input_ids))
+    throw RequestError("--video: goes with --prompt or --messages only");
   if (flags.system && (flags.raw_prompt || flags.input_ids))
     throw RequestError("--system: goes with --prompt or --messages only");
 }
@@ -105,8 +114,9 @@ Chat make_chat(const PromptFlags& flags) {
   Chat chat;
   if (flags.messages) {
     chat = parse_messages(read_input("--messages", *flags.messages), folder_of(*flags.messages));
-    if (!flags.images.empty() && holds_images(chat))
-      throw RequestError("--image: the messages hold images of their own; give all images in one way");
+    if (flags.has_media() && holds_media(chat))
+      throw RequestError((flags.images.empty() ? "--video" : "--image") +
+                         std::string(": the messages hold images of their own; give all images in one way"));
   }
   for (const auto& prompt : flags.prompts)
     chat.messages.push_back({"user", {TextPart{read_text("--prompt", prompt)}}});
@@ -115,8 +125,9 @@ Chat make_chat(const PromptFlags& flags) {
       throw RequestError("--system: the messages begin with a system message of their own");
     chat.messages.insert(chat.messages.begin(), {"system", {TextPart{*flags.system}}});
   }
-  if (!flags.images.empty()) attach_images(chat, load_images(flags.images));
-  chat.place_images_by_family = !flags.messages || !flags.images.empty();
+  if (!flags.images.empty()) attach(chat, load_images(flags.images), "--image");
+  if (!flags.videos.empty()) attach(chat, load_videos(flags), "--video");
+  chat.place_images_by_family = !flags.messages || flags.has_media();
   return chat;
 }
 

@@ -77,7 +77,7 @@ void Answer::encode_next() {
     mx::clear_cache();
   }
   // Grids are still needed, pixels are not.
-  for (Tensor& tensor : image.arrays) std::vector<float>().swap(tensor.floats);
+  std::vector<float>().swap(image.arrays.front().floats);  // what is small besides tells positions
   report(Progress::Stage::encode, features_.size(), job_.images.size());
   if (features_.size() == job_.images.size()) begin();
 }

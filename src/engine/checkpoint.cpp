@@ -77,8 +77,8 @@ std::int32_t end_token(const text::Tokenizer& tokenizer, const std::string& toke
   return ids.back();
 }
 
-std::vector<ImagePart> images_of(const Request& request) {
-  return request.chat.messages.empty() ? unnamed(request.images) : processing::images_of(request.chat);
+std::vector<processing::Media> media_of(const Request& request) {
+  return request.chat.messages.empty() ? unnamed(request.images) : processing::media_of(request.chat);
 }
 
 void evaluate(const std::vector<mx::array>& weights, const ProgressCallback& progress) {
@@ -172,7 +172,7 @@ Prompt Frontend::outline(const Request& request) const {
   if (chat && !request.images.empty())
     throw RequestError("images: a chat holds its images in its messages; expected none beside it, got " +
                        std::to_string(request.images.size()));
-  auto pictures = processing::sizes_of(images_of(request));
+  auto pictures = processing::sizes_of(prompts.processor(), media_of(request));
   if (chat)
     return prompts.outline(prompts.render(request.chat, request.options.enable_thinking),
                            std::move(pictures));
@@ -183,7 +183,7 @@ Prompt Frontend::outline(const Request& request) const {
 }
 
 void Frontend::prepare(Prompt& prompt, const Request& request) const {
-  prompt.images = processing::prepare_images(prompts.processor(), images_of(request));
+  prompt.images = processing::prepare_images(prompts.processor(), media_of(request), prompt.pictures);
 }
 
 namespace {

@@ -21,6 +21,12 @@ std::unique_ptr<processing::ImageProcessor> with_resize(std::unique_ptr<processi
                                   {options.resize_shape->first, options.resize_shape->second});
 }
 
+std::vector<processing::ImageInput> prepared(const processing::ImageProcessor& processor,
+                                             const std::vector<Image>& images) {
+  const std::vector<processing::Media> media = unnamed(images);
+  return processing::prepare_images(processor, media, processing::sizes_of(processor, media));
+}
+
 /// ", llava, qwen-vl, …"
 std::string names_of(const VisionConfigTable& table) {
   std::string out;
@@ -35,13 +41,13 @@ std::unique_ptr<processing::ImageProcessor> open_processor(const std::filesystem
   core::require_directory(folder);
   const auto files = processing::read_processor_files(folder);
   const auto& family = processing::find_image_processor(files.config.get<std::string>("model_type"));
-  return with_resize(family.make(files, limits_of(options)), options);
+  return with_resize(family.open(files, limits_of(options)), options);
 }
 
 std::unique_ptr<processing::ImageProcessor> open_processor(const ModelType& type,
                                                            const LoadOptions& options) {
   if (const auto* family = processing::lookup_image_processor(type.name))
-    return with_resize(family->make(processing::default_processor_files(type.name), limits_of(options)),
+    return with_resize(family->open(processing::default_processor_files(type.name), limits_of(options)),
                        options);
   const VisionConfigTable table;
   if (const VisionConfig* row = table.find(type.name)) return open_processor(*row, options);
@@ -60,14 +66,14 @@ std::unique_ptr<processing::ImageProcessor> open_processor(const VisionConfig& r
 }
 
 Preprocessed prepare_images(const processing::ImageProcessor& processor, const std::vector<Image>& images) {
-  const auto inputs = processing::prepare_images(processor, unnamed(images));
+  const auto inputs = prepared(processor, images);
   Preprocessed out{.arrays = processor.batch(inputs), .image_tokens = {}};
   for (const auto& input : inputs) out.image_tokens.push_back(input.tokens);
   return out;
 }
 
 std::vector<Seen> see_images(const processing::ImageProcessor& processor, const std::vector<Image>& images) {
-  const auto inputs = processing::prepare_images(processor, unnamed(images));
+  const auto inputs = prepared(processor, images);
   std::vector<Seen> out;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const processing::Size original{images[i].width(), images[i].height()};
@@ -78,9 +84,9 @@ std::vector<Seen> see_images(const processing::ImageProcessor& processor, const 
   return out;
 }
 
-std::vector<ImagePart> unnamed(const std::vector<Image>& images) {
-  std::vector<ImagePart> out;
-  for (const Image& image : images) out.push_back({image, {}});
+std::vector<processing::Media> unnamed(const std::vector<Image>& images) {
+  std::vector<processing::Media> out;
+  for (const Image& image : images) out.emplace_back(ImagePart{image, {}});
   return out;
 }
 

@@ -5,6 +5,7 @@
 
 #include "mlx_vision/options.h"
 #include "mlx_vision/preprocess.h"
+#include "processing/prepare_images.h"
 #include "processing/processor.h"
 
 namespace mlx_vision::engine {
@@ -29,6 +30,6 @@ Preprocessed prepare_images(const processing::ImageProcessor& processor, const s
 std::vector<Seen> see_images(const processing::ImageProcessor& processor, const std::vector<Image>& images);
 
 /// As parts without a source.
-std::vector<ImagePart> unnamed(const std::vector<Image>& images);
+std::vector<processing::Media> unnamed(const std::vector<Image>& images);
 
 }  // namespace mlx_vision::engine

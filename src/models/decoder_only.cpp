@@ -50,6 +50,8 @@ std::unique_ptr<Sequence> DecoderOnlyVlm::start(std::vector<std::int32_t> ids,
                                                 std::vector<mx::array> features) const {
   if (ids.empty()) throw RequestError("prompt: expected at least one token, got none");
   if (image_token_ < 0) ids = expanded(std::move(ids), features);
+  // From here on a video's rows are rows like an image's.
+  std::replace(ids.begin(), ids.end(), std::int32_t(video_token()), std::int32_t(image_token_));
   std::vector<int> rows_before{0};
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] != image_token_ && (ids[i] < 0 || ids[i] >= vocab()))

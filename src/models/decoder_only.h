@@ -43,6 +43,9 @@ class DecoderOnlyVlm : public Model {
   const nn::Decoder& decoder() const { return decoder_; }
   int image_token() const { return image_token_; }
 
+  /// Stands for one row of a video; by default as for an image.
+  virtual int video_token() const { return image_token_; }
+
   /// Of the encoder and the projector.
   virtual memory::VisionShape vision_shape() const = 0;
   /// A fresh sequence of the family's own kind; `ids` are checked, the rest is filled by start().

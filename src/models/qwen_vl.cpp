@@ -15,7 +15,7 @@ class QwenSequence final : public DecoderSequence {
 };
 
 backbones::PatchGrid grid_of(const processing::ImageInput& image) {
-  const auto& grid = image.array("image_grid_thw").ints;
+  const auto& grid = image.array(image.has("video_grid_thw") ? "video_grid_thw" : "image_grid_thw").ints;
   return {int(grid[0]), int(grid[1]), int(grid[2])};
 }
 
@@ -26,15 +26,16 @@ mx::array axes_to_array(const std::vector<std::int32_t>& values, int columns) {
 }  // namespace
 
 MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_token,
-                               std::span<const backbones::PatchGrid> grids) {
+                               std::span<const MropeGrid> grids) {
   MropePositions out;
   for (auto& axis : out.axes) axis.reserve(ids.size());
+  int next = 0, highest = -1;
   const auto append = [&](int t, int y, int x) {
     out.axes[0].push_back(t);
     out.axes[1].push_back(y);
     out.axes[2].push_back(x);
+    highest = std::max({highest, t, y, x});
   };
-  int next = 0;
   std::size_t image = 0;
   for (std::size_t i = 0; i < ids.size();) {
     if (ids[i] != image_token || image == grids.size()) {
@@ -43,33 +44,38 @@ MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_toke
       ++i;
       continue;
     }
-    const auto& g = grids[image++];
+    const auto& [g, interval] = grids[image++];
     for (int t = 0; t < g.frames; ++t)
       for (int y = 0; y < g.rows; ++y)
-        for (int x = 0; x < g.columns; ++x) append(next + t, next + y, next + x);
+        for (int x = 0; x < g.columns; ++x) append(next + int(float(t) * interval), next + y, next + x);
     i += std::size_t(g.frames) * g.rows * g.columns;
-    next += std::max({g.frames, g.rows, g.columns});
+    next += std::max(g.rows, g.columns);
   }
-  out.delta = next - int(ids.size());
+  out.delta = highest + 1 - int(ids.size());
   return out;
 }
 
-QwenVl::QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, int image_token,
+QwenVl::QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, const Tokens& tokens,
                const nn::Weights& w)
-    : DecoderOnlyVlm(std::move(decoder), image_token), spec_(vision), vision_(w["vision_tower"], vision) {}
+    : DecoderOnlyVlm(std::move(decoder), tokens.image),
+      video_token_(tokens.video),
+      spec_(vision),
+      vision_(w["vision_tower"], vision) {}
 
 mx::array QwenVl::encode(const processing::ImageInput& image) const {
-  return vision_(to_array(image.array("pixel_values")), grid_of(image));
+  const bool video = image.has("pixel_values_videos");
+  return vision_(to_array(image.array(video ? "pixel_values_videos" : "pixel_values")), grid_of(image));
 }
 
 memory::VisionShape QwenVl::vision_shape() const { return models::vision_shape(spec_); }
 
 std::unique_ptr<DecoderSequence> QwenVl::make_sequence(std::span<const std::int32_t> ids,
                                                        std::span<const processing::ImageInput> images) const {
-  std::vector<backbones::PatchGrid> grids;
+  std::vector<MropeGrid> grids;
   for (const auto& image : images) {
     const auto g = grid_of(image);
-    grids.push_back({g.frames, g.rows / spec_.merge, g.columns / spec_.merge});
+    grids.push_back({.patches = {g.frames, g.rows / spec_.merge, g.columns / spec_.merge},
+                     .interval = image.has("time_interval") ? image.array("time_interval").floats[0] : 1});
   }
   auto sequence = std::make_unique<QwenSequence>();
   sequence->positions = mrope_positions(ids, image_token(), grids);
@@ -115,10 +121,11 @@ std::unique_ptr<Model> build_qwen_vl(const backbones::QwenVitSpec& vision, nn::D
                                 ", the decoder takes " + std::to_string(text.hidden));
   if (int(vision.taps.size()) > text.layers)
     c.fail("vision_config", "deepstack_visual_indexes names more blocks than the decoder has");
-  c.ignore(
-      {"video_token_id", "vision_start_token_id", "vision_end_token_id", "vision_token_id", "vocab_size"});
+  c.ignore({"vision_start_token_id", "vision_end_token_id", "vision_token_id", "vocab_size"});
   return std::make_unique<QwenVl>(vision, nn::Decoder(w["language_model"]["model"], head, text),
-                                  c.get_or("image_token_id", 151655), w);
+                                  QwenVl::Tokens{.image = c.get_or("image_token_id", 151655),
+                                                 .video = c.get_or("video_token_id", 151656)},
+                                  w);
 }
 
 weights::NameMap qwen3_5_names(const core::ConfigReader& config) {

@@ -16,19 +16,31 @@ struct MropePositions {
   int delta = 0;
 };
 
+/// Of a picture or a video, in merged patches; `interval`: what a frame adds to the position in time.
+struct MropeGrid {
+  backbones::PatchGrid patches;
+  float interval = 1;
+};
+
 /// Qwen2-VL's rule (arXiv 2409.12191, §2.1): text advances all axes alike; a picture's rows take its grid's
-/// coordinates, and what follows starts after the largest. `grids` are in merged patches, in prompt order.
+/// coordinates, and what follows starts after the larger of height and width (transformers, get_rope_index).
+/// `grids` in prompt order.
 MropePositions mrope_positions(std::span<const std::int32_t> ids, int image_token,
-                               std::span<const backbones::PatchGrid> grids);
+                               std::span<const MropeGrid> grids);
 
 /// The Qwen-VL line: its own ViT, then a decoder with multi-axis positions.
 class QwenVl final : public DecoderOnlyVlm {
  public:
-  QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, int image_token, const nn::Weights& w);
+  struct Tokens {
+    int image, video;
+  };
+  QwenVl(const backbones::QwenVitSpec& vision, nn::Decoder decoder, const Tokens& tokens,
+         const nn::Weights& w);
 
   mx::array encode(const processing::ImageInput& image) const override;
 
  protected:
+  int video_token() const override { return video_token_; }
   memory::VisionShape vision_shape() const override;
   std::unique_ptr<DecoderSequence> make_sequence(
       std::span<const std::int32_t> ids, std::span<const processing::ImageInput> images) const override;
@@ -37,6 +49,7 @@ class QwenVl final : public DecoderOnlyVlm {
   nn::Rope::Table next_positions(std::span<Sequence* const> sequences, mx::Dtype dtype) const override;
 
  private:
+  int video_token_;
   backbones::QwenVitSpec spec_;
   backbones::QwenVit vision_;
 };

@@ -140,6 +140,10 @@ const Tensor& ImageInput::array(std::string_view name) const {
   throw std::logic_error(std::string("prepared image has no array ").append(name));
 }
 
+bool ImageInput::has(std::string_view name) const {
+  return std::any_of(arrays.begin(), arrays.end(), [&](const Tensor& tensor) { return tensor.name == name; });
+}
+
 std::vector<Tensor> concatenated(std::span<const ImageInput> images) {
   if (images.empty()) return {};
   std::vector<Tensor> out;

@@ -16,6 +16,7 @@
 #include "processing/padded_patches.h"
 #include "processing/padded_square.h"
 #include "processing/qwen_patches.h"
+#include "processing/qwen_video.h"
 #include "processing/tiled_longest_edge.h"
 #include "processing/whole_patches.h"
 
@@ -69,17 +70,24 @@ constexpr FamilyImages kFamilies[] = {
     {"paligemma", "SiglipImageProcessor", make_paligemma_square},
     {"phi3_v", "mlx-vlm Phi3VImageProcessor", make_hd_tiles},
     {"pixtral", "PixtralImageProcessor", make_whole_patches},
-    {"qwen2_5_vl", "Qwen2VLImageProcessor", make_qwen_patches},
-    {"qwen2_vl", "Qwen2VLImageProcessor", make_qwen_patches},
-    {"qwen3_5", "Qwen2VLImageProcessor", make_qwen_patches},
-    {"qwen3_5_moe", "Qwen2VLImageProcessor", make_qwen_patches},
-    {"qwen3_vl", "Qwen2VLImageProcessor", make_qwen_patches},
-    {"qwen3_vl_moe", "Qwen2VLImageProcessor", make_qwen_patches},
+    {"qwen2_5_vl", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen2_5_video},
+    {"qwen2_vl", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen2_video},
+    {"qwen3_5", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen3_video},
+    {"qwen3_5_moe", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen3_video},
+    {"qwen3_vl", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen3_video},
+    {"qwen3_vl_moe", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen3_video},
     {"siglip2", "Siglip2ImageProcessor", make_naflex_patches},
     {"smolvlm", "SmolVLMImageProcessor", make_tiled_longest_edge},
 };
 
 }  // namespace
+
+std::unique_ptr<ImageProcessor> FamilyImages::open(const ProcessorFiles& files,
+                                                   const ImageLimits& limits) const {
+  auto out = make(files, limits);
+  if (make_videos) out->set_videos(make_videos(files, limits));
+  return out;
+}
 
 std::span<const FamilyImages> image_processors() { return kFamilies; }
 

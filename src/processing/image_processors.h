@@ -5,12 +5,17 @@
 #include <string_view>
 
 #include "processing/processor.h"
+#include "processing/video.h"
 
 namespace mlx_vision::processing {
 
 /// Makes a family's image processor from a checkpoint's files; empty files give the reference's defaults.
 /// @throws ConfigError; RequestError for limits that the pipeline cannot honour.
 using ImageProcessorFactory = std::unique_ptr<ImageProcessor> (*)(const ProcessorFiles& files,
+                                                                  const ImageLimits& limits);
+
+/// The same for its videos.
+using VideoProcessorFactory = std::unique_ptr<VideoProcessor> (*)(const ProcessorFiles& files,
                                                                   const ImageLimits& limits);
 
 /// How one family's pictures are prepared.
@@ -21,6 +26,10 @@ struct FamilyImages {
   ImageProcessorFactory make = nullptr;
   bool needs_file =
       true;  ///< false: config.json says all; checkpoints without a preprocessor_config.json exist
+  VideoProcessorFactory make_videos = nullptr;  ///< null: takes none
+
+  /// Images and videos. @throws ConfigError, RequestError
+  std::unique_ptr<ImageProcessor> open(const ProcessorFiles& files, const ImageLimits& limits) const;
 };
 
 /// Every model_type whose pictures can be prepared, whether or not its graph exists.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "mlx_vision/error.h"
@@ -11,6 +12,7 @@ using Json = nlohmann::ordered_json;
 Json text_part(const std::string& text) { return {{"type", "text"}, {"text", text}, {"content", text}}; }
 
 Json image_part() { return {{"type", "image"}}; }
+Json video_part() { return {{"type", "video"}}; }
 
 /// Length of the white space, as Python's str.isspace has it, that `text` begins (or ends) with; else 0.
 std::size_t space_at_end(std::string_view text, bool front) {
@@ -45,11 +47,15 @@ std::string joined_text(const std::vector<Part>& parts) {
   return stripped(out);
 }
 
-std::size_t image_count(const Message& message) {
-  std::size_t count = 0;
-  for (const Part& part : message.parts) count += std::holds_alternative<ImagePart>(part) ? 1 : 0;
-  return count;
+template <class Kind>
+std::size_t count_of(const Message& message) {
+  return std::size_t(std::count_if(message.parts.begin(), message.parts.end(),
+                                   [](const Part& part) { return std::holds_alternative<Kind>(part); }));
 }
+
+std::size_t image_count(const Message& message) { return count_of<ImagePart>(message); }
+
+bool has_media(const Message& message) { return image_count(message) + count_of<VideoPart>(message) > 0; }
 
 constexpr std::string_view kMark = "<image>\n";
 
@@ -66,8 +72,10 @@ std::string marked_text(const Message& message, const Chat& chat) {
   return out;
 }
 
+// Videos always before the text.
 Json placed_by_rule(const Message& message, PromptRule rule) {
   Json content = Json::array();
+  for (std::size_t i = 0; i < count_of<VideoPart>(message); ++i) content.push_back(video_part());
   if (rule == PromptRule::text_first) content.push_back(text_part(joined_text(message.parts)));
   for (std::size_t i = 0; i < image_count(message); ++i) content.push_back(image_part());
   if (rule != PromptRule::text_first) content.push_back(text_part(joined_text(message.parts)));
@@ -79,6 +87,8 @@ Json placed_as_given(const Message& message) {
   for (const Part& part : message.parts) {
     if (std::holds_alternative<ImagePart>(part))
       content.push_back(image_part());
+    else if (std::holds_alternative<VideoPart>(part))
+      content.push_back(video_part());
     else if (const std::string& text = std::get<TextPart>(part).text; !text.empty())
       content.push_back(text_part(text));
   }
@@ -94,7 +104,7 @@ Json tool_content(const Message& message) {
     if (const auto* text = std::get_if<TextPart>(&part))
       content.push_back({{"type", "text"}, {"text", text->text}});
     else
-      content.push_back(image_part());
+      content.push_back(std::holds_alternative<VideoPart>(part) ? video_part() : image_part());
   }
   return content;
 }
@@ -103,9 +113,9 @@ Json content_of(const Message& message, std::size_t index, const Chat& chat, Pro
   if (message.role == "tool") return tool_content(message);
   if (rule == PromptRule::token_newline && (image_count(message) == 0 || message.role == "user"))
     return marked_text(message, chat);
-  if (rule == PromptRule::plain_answers && message.role == "assistant" && image_count(message) == 0)
+  if (rule == PromptRule::plain_answers && message.role == "assistant" && !has_media(message))
     return joined_text(message.parts);
-  if (image_count(message) == 0) return Json::array({text_part(joined_text(message.parts))});
+  if (!has_media(message)) return Json::array({text_part(joined_text(message.parts))});
   if (message.role != "user")
     throw RequestError("messages[" + std::to_string(index) + "]: images may stand in messages of the user, " +
                        "got one in a message of role \"" + message.role + "\"");
@@ -113,13 +123,13 @@ Json content_of(const Message& message, std::size_t index, const Chat& chat, Pro
 }
 
 /// A message's content as one string; a space keeps text apart from an image before it.
-std::string flattened(const Json& content, std::string_view image_token, PromptRule rule) {
+std::string flattened(const Json& content, const Placeholders& marks, PromptRule rule) {
   if (content.is_string()) return content.get<std::string>();
   std::string out;
   bool after_image = false;
   for (const Json& part : content) {
-    if (part.at("type") == "image") {
-      out.append(image_token);
+    if (part.at("type") != "text") {
+      out.append(part.at("type") == "image" ? marks.image : marks.video);
       after_image = true;
       continue;
     }
@@ -143,12 +153,12 @@ Json to_template_messages(const Chat& chat, PromptRule rule) {
   return messages;
 }
 
-std::string plain_prompt(const Json& messages, std::string_view image_token, PromptRule rule) {
+std::string plain_prompt(const Json& messages, const Placeholders& marks, PromptRule rule) {
   if (messages.size() == 1 && messages[0].at("role") == "user")
-    return flattened(messages[0].at("content"), image_token, rule);
+    return flattened(messages[0].at("content"), marks, rule);
   std::string out;
   for (const Json& message : messages) {
-    const std::string content = flattened(message.at("content"), image_token, rule);
+    const std::string content = flattened(message.at("content"), marks, rule);
     std::string role = message.at("role").get<std::string>();
     if (role == "system" || role == "user" || role == "assistant" || role == "tool") {
       role.front() = char(role.front() - 'a' + 'A');

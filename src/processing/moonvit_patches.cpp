@@ -1,5 +1,6 @@
 #include "processing/moonvit_patches.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -39,8 +40,9 @@ class MoonvitPatches final : public ImageProcessor {
     ImageInput out;
     out.expansion = token_run(kToken, tokens);
     out.tokens = int(tokens);
-    out.arrays.push_back(float_tensor("pixel_values", {rows * cols, 3, rule_.patch, rule_.patch},
-                                      planar_patches(whole, {.patch = rule_.patch}, pixels_.table)));
+    out.arrays.push_back(
+        float_tensor("pixel_values", {rows * cols, 3, rule_.patch, rule_.patch},
+                     planar_patches(std::array{whole}, {.patch = rule_.patch}, pixels_.table)));
     out.arrays.push_back(int_tensor("image_grid_hws", {1, 2}, {rows, cols}));
     return out;
   }

@@ -9,22 +9,25 @@
 namespace mlx_vision::processing {
 namespace {
 
+struct Point {
+  int x, y;
+};
+
 /// The patch with its top left corner at (x, y) as `[3, temporal, p, p]`.
-void write_patch(const Image& image, int x, int y, const PatchLayout& layout,
+void write_patch(std::span<const Image> frames, Point at, const PatchLayout& layout,
                  const media::NormalizeTable& table, float* out) {
   const std::size_t side = std::size_t(layout.patch), plane = side * side;
   const std::size_t channel = plane * std::size_t(layout.temporal);
-  for (std::size_t dy = 0; dy < side; ++dy) {
-    const std::uint8_t* in = image.row(y + int(dy)) + 3 * std::size_t(x);
-    float* to = out + dy * side;
-    for (std::size_t dx = 0; dx < side; ++dx)
-      for (std::size_t c = 0; c < 3; ++c) to[c * channel + dx] = table.channel(int(c))[*in++];
-  }
-  for (int c = 0; c < 3; ++c)
-    for (int t = 1; t < layout.temporal; ++t) {
-      const float* first = out + std::size_t(c) * channel;
-      std::memcpy(out + std::size_t(c) * channel + std::size_t(t) * plane, first, plane * sizeof(float));
+  for (std::size_t t = 0; t < frames.size(); ++t)
+    for (std::size_t dy = 0; dy < side; ++dy) {
+      const std::uint8_t* in = frames[t].row(at.y + int(dy)) + 3 * std::size_t(at.x);
+      float* to = out + t * plane + dy * side;
+      for (std::size_t dx = 0; dx < side; ++dx)
+        for (std::size_t c = 0; c < 3; ++c) to[c * channel + dx] = table.channel(int(c))[*in++];
     }
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t t = frames.size(); t < std::size_t(layout.temporal); ++t)
+      std::memcpy(out + c * channel + t * plane, out + c * channel, plane * sizeof(float));
 }
 
 /// Calls `use(x, y)` with the corner of each patch, in the layout's order.
@@ -39,14 +42,15 @@ void for_each_patch(Size size, const PatchLayout& layout, const Use& use) {
 
 }  // namespace
 
-std::vector<float> planar_patches(const Image& image, const PatchLayout& layout,
+std::vector<float> planar_patches(std::span<const Image> frames, const PatchLayout& layout,
                                   const media::NormalizeTable& table) {
+  const Image& image = frames[0];
   std::vector<float> out, patch(layout.row());
   // Appended patch by patch: filling tens of megabytes with zeros first would cost as much as the work
   // itself.
   out.reserve(checked_count({image.height(), image.width(), 3, layout.temporal}));
   for_each_patch({image.width(), image.height()}, layout, [&](int x, int y) {
-    write_patch(image, x, y, layout, table, patch.data());
+    write_patch(frames, {x, y}, layout, table, patch.data());
     out.insert(out.end(), patch.begin(), patch.end());
   });
   return out;

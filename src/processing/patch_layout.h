@@ -22,9 +22,10 @@ struct PatchLayout {
   std::size_t row() const { return std::size_t(3 * temporal) * std::size_t(patch) * std::size_t(patch); }
 };
 
-/// `[patches, 3, temporal, p, p]`, each frame the same, of an image whose sides are multiples of p (in
-/// merge_blocks, of p * merge). @throws MediaError if that is more than one array may hold.
-std::vector<float> planar_patches(const Image& image, const PatchLayout& layout,
+/// `[patches, 3, temporal, p, p]` of that many frames of one size, or of one, which is each; sides are
+/// multiples of p (in merge_blocks, of p * merge). @throws MediaError if that is more than one array may
+/// hold.
+std::vector<float> planar_patches(std::span<const Image> frames, const PatchLayout& layout,
                                   const media::NormalizeTable& table);
 
 /// `[patches, p, p, 3]` by row; what is left of a patch at the right and the bottom is dropped.

@@ -27,6 +27,7 @@ struct ImageInput {
 
   /// @throws std::logic_error if absent: a mistake of ours, not of the caller.
   const Tensor& array(std::string_view name) const;
+  bool has(std::string_view name) const;
 };
 
 /// What prepare() will make of a picture, known from the picture's size alone.
@@ -35,6 +36,8 @@ struct PreparedSize {
   int tokens = 0;                    ///< rows that it takes in the language model
   std::string expansion;             ///< text that replaces its placeholder
   std::int64_t scratch_pixels = 0;   ///< of the 8-bit pictures between the given one and pixel_values
+  bool of_video = false;             ///< a part of a video,
+  bool continued = false;            ///< of which this is not the first
 };
 
 /// A user's limits on prepared images; absent = the checkpoint's.
@@ -51,6 +54,8 @@ struct PromptFrame {
   /// tokenized in parts.
   std::int32_t place_id = 0;
 };
+
+class VideoProcessor;
 
 /// A family's image preparation for one checkpoint. Immutable; safe from any thread.
 class ImageProcessor {
@@ -79,8 +84,16 @@ class ImageProcessor {
   /// Of prompts with images.
   virtual PromptFrame frame() const { return {}; }
 
+  /// How this checkpoint's videos are prepared; null: it takes none.
+  const std::shared_ptr<const VideoProcessor>& videos() const { return videos_; }
+  /// Before anyone else sees this object.
+  void set_videos(std::shared_ptr<const VideoProcessor> videos) { videos_ = std::move(videos); }
+
   /// A sentence for `inspect`: sizes, filter, mean and std, budget.
   virtual std::string describe() const = 0;
+
+ private:
+  std::shared_ptr<const VideoProcessor> videos_;
 };
 
 /// The files of a model folder that say how images are prepared; empty objects where absent, which
@@ -91,6 +104,9 @@ struct ProcessorFiles {
   /// two and never a mixture, as transformers chooses.
   core::ConfigReader image_processor;
   core::ConfigReader processor;  ///< processor_config.json
+  /// The first of processor_config.json's "video_processor", video_preprocessor_config.json and
+  /// preprocessor_config.json that there is, as transformers chooses.
+  core::ConfigReader video_processor = core::ConfigReader::empty("video_preprocessor_config.json");
 };
 
 /// No files at all but the family's name: the reference classes' defaults.
@@ -116,14 +132,20 @@ enum class PromptRule {
 /// @throws RequestError for an image in a system's or an assistant's message: no template has a place for it.
 nlohmann::ordered_json to_template_messages(const Chat& chat, PromptRule rule);
 
+/// What stands for an image and for a video in a rendered prompt; empty: no video can.
+struct Placeholders {
+  std::string_view image, video = {};
+};
+
 /// The prompt of a checkpoint without a chat template, from the same messages: the text of a single user
-/// message as it is, otherwise "User: …" lines that end in "Assistant:". `image_token` stands for an image.
-std::string plain_prompt(const nlohmann::ordered_json& messages, std::string_view image_token,
+/// message as it is, otherwise "User: …" lines that end in "Assistant:".
+std::string plain_prompt(const nlohmann::ordered_json& messages, const Placeholders& marks,
                          PromptRule rule = PromptRule::image_first);
 
-/// Replaces each placeholder by its image's expansion, left to right.
-/// @throws RequestError when the numbers differ: "prompt: 2 places for images (<image>), got 1 image".
-std::string expand_placeholders(std::string_view prompt, std::string_view placeholder,
-                                std::span<const PreparedSize> images);
+/// Replaces each placeholder by its image's or video's expansion, left to right.
+/// @throws RequestError when the numbers or kinds differ: "prompt: 2 places for images (<image>), got 1
+/// image".
+std::string expand_placeholders(std::string_view prompt, const Placeholders& marks,
+                                std::span<const PreparedSize> pictures);
 
 }  // namespace mlx_vision::processing

@@ -6,6 +6,14 @@
 #include "mlx_vision/error.h"
 
 namespace mlx_vision::processing {
+namespace {
+
+Placeholders placeholders(const ImageProcessor& processor) {
+  return {.image = processor.placeholder(),
+          .video = processor.videos() ? processor.videos()->placeholder() : std::string_view()};
+}
+
+}  // namespace
 
 std::int64_t Prompt::length() const {
   std::int64_t out = std::int64_t(ids.size());
@@ -20,19 +28,19 @@ PromptBuilder::PromptBuilder(Parts parts) : parts_(std::move(parts)) {}
 std::string PromptBuilder::render(const Chat& chat, std::optional<bool> enable_thinking) const {
   if (chat.messages.empty()) throw RequestError("messages: expected at least one message, got none");
   const nlohmann::ordered_json messages = to_template_messages(chat, parts_.rule);
-  if (!parts_.chat_template) return plain_prompt(messages, parts_.processor->placeholder(), parts_.rule);
+  if (!parts_.chat_template) return plain_prompt(messages, placeholders(*parts_.processor), parts_.rule);
   return parts_.chat_template->render(messages, {.add_generation_prompt = true,
                                                  .enable_thinking = enable_thinking.value_or(false),
                                                  .now_seconds = std::nullopt});
 }
 
 Prompt PromptBuilder::build(const Chat& chat, std::optional<bool> enable_thinking) const {
-  return build_raw(render(chat, enable_thinking), images_of(chat));
+  return build_raw(render(chat, enable_thinking), media_of(chat));
 }
 
-Prompt PromptBuilder::build_raw(std::string rendered, const std::vector<ImagePart>& images) const {
-  Prompt prompt = outline(std::move(rendered), sizes_of(images));
-  prompt.images = prepare_images(*parts_.processor, images);
+Prompt PromptBuilder::build_raw(std::string rendered, const std::vector<Media>& media) const {
+  Prompt prompt = outline(std::move(rendered), sizes_of(*parts_.processor, media));
+  prompt.images = prepare_images(*parts_.processor, media, prompt.pictures);
   return prompt;
 }
 
@@ -45,7 +53,7 @@ Prompt PromptBuilder::outline(std::string rendered, std::vector<PictureSize> pic
     throw RequestError("images: this model takes " + std::to_string(frame.most_images) +
                        " in a prompt, got " + std::to_string(sizes.size()));
   if (!sizes.empty()) sizes.back().expansion.append(frame.after_images);
-  std::string expanded = expand_placeholders(prompt.text, parts_.processor->placeholder(), sizes);
+  std::string expanded = expand_placeholders(prompt.text, placeholders(*parts_.processor), sizes);
   prompt.ids =
       frame.place_id < 0 ? encode_around(prompt.text, frame.place_id) : encode(expanded.append(frame.end));
   return prompt;
@@ -72,12 +80,14 @@ std::vector<std::int32_t> PromptBuilder::encode(std::string_view text) const {
   return parts_.tokenizer.encode(text, !has_bos);
 }
 
-std::vector<ImagePart> images_of(const Chat& chat) {
-  std::vector<ImagePart> images;
+std::vector<Media> media_of(const Chat& chat) {
+  std::vector<Media> media;
   for (const Message& message : chat.messages)
-    for (const Part& part : message.parts)
-      if (const auto* image = std::get_if<ImagePart>(&part)) images.push_back(*image);
-  return images;
+    for (const Part& part : message.parts) {
+      if (const auto* image = std::get_if<ImagePart>(&part)) media.emplace_back(*image);
+      if (const auto* video = std::get_if<VideoPart>(&part)) media.emplace_back(*video);
+    }
+  return media;
 }
 
 }  // namespace mlx_vision::processing

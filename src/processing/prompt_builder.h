@@ -19,7 +19,7 @@ struct Prompt {
   std::string text;                   ///< after the chat template, before images are expanded
   std::vector<std::int32_t> ids;      ///< after expansion
   std::vector<PictureSize> pictures;  ///< in the order of their places
-  std::vector<PreparedSize> sizes;    ///< what becomes of each
+  std::vector<PreparedSize> sizes;    ///< what becomes of them, of a video several
   std::vector<ImageInput> images;     ///< empty until they are prepared
 
   /// Tokens and rows of images that the language model is given; an id below 0 counts as its picture's rows.
@@ -52,8 +52,8 @@ class PromptBuilder {
   /// Ids of a rendered prompt in which each placeholder is `place_id`. @throws RequestError
   std::vector<std::int32_t> encode_around(std::string_view rendered, std::int32_t place_id) const;
 
-  /// For a prompt that is rendered already; `images` fill its placeholders in order. @throws as build
-  Prompt build_raw(std::string rendered, const std::vector<ImagePart>& images) const;
+  /// For a prompt that is rendered already; `media` fill its placeholders in order. @throws as build
+  Prompt build_raw(std::string rendered, const std::vector<Media>& media) const;
 
   /// Adds the tokenizer's own special tokens unless the text begins with BOS: one BOS, never two.
   /// @throws RequestError if the text is not UTF-8.
@@ -66,7 +66,7 @@ class PromptBuilder {
   Parts parts_;
 };
 
-/// All images of a chat in reading order.
-std::vector<ImagePart> images_of(const Chat& chat);
+/// All images and videos of a chat in reading order.
+std::vector<Media> media_of(const Chat& chat);
 
 }  // namespace mlx_vision::processing

@@ -1,21 +1,19 @@
 #include "processing/qwen_patches.h"
 
+#include <array>
 #include <utility>
 
 #include "mlx_vision/error.h"
 #include "processing/arrays.h"
 #include "processing/image_text.h"
 #include "processing/patch_layout.h"
+#include "processing/pixel_budget.h"
 #include "processing/pixel_config.h"
 #include "processing/resize_rules.h"
 #include "processing/views.h"
 
 namespace mlx_vision::processing {
 namespace {
-
-constexpr std::int64_t kMostPixels = std::int64_t(1) << 40;  // of a file
-// Small pictures are enlarged to the minimum, so it is memory that is asked for.
-constexpr auto kMostMinimum = std::int64_t(DecodeLimits{}.pixels);
 
 /// A reference class: its defaults and its ways.
 struct Recipe {
@@ -77,8 +75,9 @@ class QwenPatches final : public ImageProcessor {
     ImageInput out;
     out.expansion = std::move(planned.expansion);
     out.tokens = planned.tokens;
-    out.arrays.push_back(float_tensor("pixel_values", std::move(planned.pixels),
-                                      planar_patches(pixels_.resized(image, size), layout, pixels_.table)));
+    out.arrays.push_back(
+        float_tensor("pixel_values", std::move(planned.pixels),
+                     planar_patches(std::array{pixels_.resized(image, size)}, layout, pixels_.table)));
     out.arrays.push_back(int_tensor("image_grid_thw", {1, 3}, {1, rows, cols}));
     return out;
   }
@@ -115,8 +114,8 @@ class QwenPatches final : public ImageProcessor {
   Size target(Size image) const {
     const int factor = recipe_.layout.factor();
     if (recipe_.enlarge) image = recipe_.enlarge(image, factor);
-    return smart_resize(image, factor, recipe_.budget,
-                        recipe_.budget_counts_frames ? recipe_.layout.temporal : 1);
+    const int frames = recipe_.budget_counts_frames ? recipe_.layout.temporal : 1;
+    return smart_resize(image, factor, recipe_.budget, {frames, frames});
   }
 
   PixelRule pixels_;
@@ -124,47 +123,13 @@ class QwenPatches final : public ImageProcessor {
   int extra_tokens_;
 };
 
-/// min_pixels / max_pixels of the older files stand above size.{shortest,longest}_edge, which hold pixel
-/// counts here in spite of their names.
-PixelBudget read_budget(const core::ConfigReader& config, const Recipe& recipe) {
-  const core::ConfigReader size = config.child_or_empty("size");
-  size.ignore({"min_pixels", "max_pixels"});
-  if (!recipe.reads_pixel_limits) config.ignore({"min_pixels", "max_pixels"});
-  for (const auto* key : {"height", "width", "max_height", "max_width"})
-    if (size.has(key)) size.fail(key, "this way to give a size is not supported, expected pixel counts");
-  const auto pick = [&](const char* own, const char* edge, std::int64_t fallback, std::int64_t most) {
-    auto value = size.find<std::int64_t>(edge).value_or(fallback);
-    if (recipe.reads_pixel_limits) value = config.find<std::int64_t>(own).value_or(value);
-    if (value < 1 || value > most)
-      config.fail(own,
-                  "expected a pixel count in 1.." + std::to_string(most) + ", got " + std::to_string(value));
-    return value;
-  };
-  return {pick("min_pixels", "shortest_edge", recipe.budget.min, kMostMinimum),
-          pick("max_pixels", "longest_edge", recipe.budget.max, kMostPixels)};
-}
-
-PixelBudget limited(PixelBudget budget, const ImageLimits& limits, int frames) {
-  const auto within = [](std::optional<std::int64_t> limit, std::int64_t most) {
-    return !limit || (*limit >= 1 && *limit <= most);
-  };
-  if (!within(limits.min_pixels, kMostMinimum) || !within(limits.max_pixels, kMostPixels))
-    throw RequestError("image limits: expected min_pixels in 1.." + std::to_string(kMostMinimum) +
-                       " and max_pixels in 1.." + std::to_string(kMostPixels) + ", got " +
-                       std::to_string(limits.min_pixels.value_or(budget.min)) + " and " +
-                       std::to_string(limits.max_pixels.value_or(budget.max)));
-  if (limits.min_pixels) budget.min = *limits.min_pixels * frames;
-  if (limits.max_pixels) budget.max = *limits.max_pixels * frames;
-  return budget;
-}
-
 /// The class's defaults replaced by what the file says. @throws ConfigError
 Recipe read_recipe(const core::ConfigReader& config, Recipe recipe, const ImageLimits& limits) {
   recipe.layout.patch = config.size_or("patch_size", recipe.layout.patch, 1, 256);
   recipe.layout.temporal = config.size_or("temporal_patch_size", recipe.layout.temporal, 1, 8);
   recipe.layout.merge = config.size_or("merge_size", recipe.layout.merge, 1, 16);
   const int frames = recipe.budget_counts_frames ? recipe.layout.temporal : 1;
-  recipe.budget = limited(read_budget(config, recipe), limits, frames);
+  recipe.budget = limited(read_budget(config, recipe.budget, recipe.reads_pixel_limits), limits, frames);
   return recipe;
 }
 

@@ -12,7 +12,9 @@ constexpr int kMostSide = 65'535;
 
 class ResizeFirst final : public ImageProcessor {
  public:
-  ResizeFirst(std::unique_ptr<ImageProcessor> inner, Size box) : inner_(std::move(inner)), box_(box) {}
+  ResizeFirst(std::unique_ptr<ImageProcessor> inner, Size box) : inner_(std::move(inner)), box_(box) {
+    set_videos(inner_->videos());
+  }
 
   PreparedSize plan(Size image, int count) const override {
     const Size size = fitted(image);

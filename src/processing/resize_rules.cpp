@@ -36,7 +36,7 @@ struct RoundedSize {
 
 struct FrameBudget {
   PixelBudget pixels;
-  int frames = 1;
+  FrameCounts frames;
 };
 
 /// `rounded_size`, unless its area is out of the budget: then whole factors of the picture scaled to an end
@@ -45,13 +45,14 @@ Size into_budget(Size image, RoundedSize rounded_size, int factor, const FrameBu
   const auto [w, h] = image;
   const auto [width, height] = rounded_size;
   const auto [min, max] = budget.pixels;
-  const double area = double(h) * w * budget.frames;
-  if (width * height * budget.frames > max) {
+  const double area = double(h) * w * budget.frames.scaled;
+  const std::int64_t rounded_area = width * height * budget.frames.compared;
+  if (rounded_area > max) {
     const double beta = std::sqrt(area / double(max));
     const auto fit = [&](int s) { return std::max(double(factor), std::floor(s / beta / factor) * factor); };
     return {side(fit(w), image), side(fit(h), image)};
   }
-  if (width * height * budget.frames < min) {
+  if (rounded_area < min) {
     const double beta = std::sqrt(double(min) / area);
     return {ceil_to(w * beta, factor, image), ceil_to(h * beta, factor, image)};
   }
@@ -60,7 +61,7 @@ Size into_budget(Size image, RoundedSize rounded_size, int factor, const FrameBu
 
 }  // namespace
 
-Size smart_resize(Size image, int factor, const PixelBudget& budget, int frames) {
+Size smart_resize(Size image, int factor, const PixelBudget& budget, const FrameCounts& frames) {
   const auto [w, h] = image;
   if (double(std::max(w, h)) / std::min(w, h) > kMaxAspect)
     throw MediaError("image: expected one side to be at most " + std::to_string(kMaxAspect) +
@@ -71,7 +72,7 @@ Size smart_resize(Size image, int factor, const PixelBudget& budget, int frames)
 
 Size smart_resize_any_shape(Size image, int factor, const PixelBudget& budget) {
   const auto one = [&](int s) { return std::max<std::int64_t>(factor, nearest_multiple(s, factor)); };
-  return into_budget(image, {one(image.width), one(image.height)}, factor, {budget, 1});
+  return into_budget(image, {one(image.width), one(image.height)}, factor, {budget, {}});
 }
 
 std::int64_t nearest_multiple(int value, int factor) {

@@ -19,13 +19,18 @@ struct PixelBudget {
   std::int64_t min = 0, max = 0;
 };
 
+/// What multiplies the area: when it is held against the budget, and when it is brought into it.
+struct FrameCounts {
+  int compared = 1, scaled = 1;
+};
+
 // Every function follows the reference's own order of float64 operations, since its truncations depend on it.
 
 /// Qwen2-VL's smart_resize (transformers, models/qwen2_vl): both sides multiples of `factor`, rounded half to
-/// even, the area brought into the budget. The budget's ends are at least 1. `frames` multiplies the area,
-/// for GLM-4V, whose budget counts the frames that one picture stands for.
+/// even, the area brought into the budget. The budget's ends are at least 1. Some count the frames of a
+/// video, or those that one picture stands for: see FrameCounts.
 /// @throws MediaError when one side is more than 200 times the other, or a side would not fit in an int.
-Size smart_resize(Size image, int factor, const PixelBudget& budget, int frames = 1);
+Size smart_resize(Size image, int factor, const PixelBudget& budget, const FrameCounts& frames = {});
 
 /// LFM2-VL's: smart_resize for pictures of any shape, where rounding leaves at least one `factor` a side.
 /// @throws MediaError as fit_shortest_edge.

@@ -121,6 +121,19 @@ class Generate(ProgramTest):
         answer = self.answer("--prompt", "Hi", "--max-tokens", 3, "--logit-bias", "42=1000", "7=-3")
         self.assertEqual(answer["output_ids"], [42, 42, 42])
 
+    def test_a_video_is_shown_by_flags_or_messages(self):
+        clip, video = FIXTURES / "videos" / "clip", FIXTURES / "qwen2_vl-hf"
+        expected = json.loads((video / "video.json").read_text())
+        ask = ["--max-tokens", len(expected["tokens"]), "--ignore-eos", "--temperature", 0]
+        one = self.answer("--prompt", expected["question"], "--video", clip, *ask, model=video / "model")
+        self.assertEqual(one["input_ids"], expected["input_ids"])
+        self.assertEqual(one["output_ids"], expected["tokens"])
+        parts = [{"type": "video", "video": str(clip), "fps": 2}, {"type": "text", "text": expected["question"]}]
+        messages = self.file("messages.json", json.dumps([{"role": "user", "content": parts}]))
+        self.assertEqual(self.answer("--messages", messages, *ask, model=video / "model")["output_ids"], expected["tokens"])
+        few = self.answer("--prompt", expected["question"], "--video", clip, "--video-num-frames", 2, *ask, model=video / "model")
+        self.assertLess(len(few["input_ids"]), len(one["input_ids"]))
+
     def test_max_pixels_changes_the_image(self):
         arguments = ["--image", FIXTURES / "images" / "wide_150x34.png", "--prompt", "x", "--max-tokens", 1]
         plain = self.answer(*arguments)["image_tokens"]

@@ -21,7 +21,7 @@ class CommandLine(ProgramTest):
         self.usage("preprocess", "--model", self.model, words=["--image"])
 
     def test_flags_of_mlx_vlm_that_are_not_supported_are_named(self):
-        for flags in (["--video", "a.mp4"], ["--audio", "a.wav", "b.wav"], ["--kv-bits", "8"], ["--draft-model", "x"],
+        for flags in (["--audio", "a.wav", "b.wav"], ["--kv-bits", "8"], ["--draft-model", "x"],
                       ["--chat"], ["--adapter-path", "x"], ["--max-kv-size", "9"],
                       ["--processor-kwargs", "{}"], ["--thinking-budget", "5"]):
             with self.subTest(flags[0]):
@@ -36,7 +36,7 @@ class CommandLine(ProgramTest):
         self.refused(self.generate("--json"), 2, "RequestError", "no prompt")
         self.refused(self.generate("--json", "--prompt", "x", "--raw-prompt", "y"), 2, "RequestError", "several prompts")
         self.refused(self.generate("--json", "--messages", self.folder / "absent"), 2, "RequestError", "--messages: ", "no such file")
-        broken = self.file("messages.json", '[{"role": "user", "content": [{"type": "video"}]}]')
+        broken = self.file("messages.json", '[{"role": "user", "content": [{"type": "audio"}]}]')
         self.refused(self.generate("--json", "--messages", broken), 2, "RequestError", "messages[0].content[0].type")
 
     def test_options_out_of_range(self):

@@ -88,8 +88,8 @@ TEST_CASE("errors name the field, what was expected and what was found") {
 
 TEST_CASE("errors of parts") {
   CHECK(of_part("\"x\"") == "messages[0].content[0]: wrong type, expected an object, got \"x\"");
-  CHECK(of_part(R"({"type": "video"})") ==
-        "messages[0].content[0].type: expected text, image_url or image, got \"video\"");
+  CHECK(of_part(R"({"type": "audio"})") ==
+        "messages[0].content[0].type: expected text, image_url, image, video_url or video, got \"audio\"");
   CHECK(of_part(R"({"type": "text"})") ==
         "messages[0].content[0].text: required field is missing, expected a text");
   CHECK(of_part(R"({"type": "image"})") ==

@@ -93,7 +93,7 @@ TEST_CASE("messages, prompts and ids equal the reference's") {
       CHECK(prompt.ids.size() == golden["ids_count"].get<std::size_t>());
       CHECK(test::checksum(prompt.ids, [](std::int32_t id) { return std::uint64_t(id); }) ==
             golden["ids_checksum"].get<std::string>());
-      CHECK(prompt.images.size() == images_of(chat).size());
+      CHECK(prompt.images.size() == media_of(chat).size());
     }
   }
 }
@@ -135,12 +135,22 @@ TEST_CASE("placeholders are replaced left to right and must be as many as the im
   std::vector<PreparedSize> images(2);
   images[0].expansion = "<image><image>";
   images[1].expansion = "[b]";
-  CHECK(expand_placeholders("x<image>y<image>", "<image>", images) == "x<image><image>y[b]");
-  CHECK(expand_placeholders("text", "<image>", {}) == "text");
-  CHECK_THROWS_WITH_AS(expand_placeholders("<image><image>", "<image>", std::span(images).first(1)),
+  CHECK(expand_placeholders("x<image>y<image>", {"<image>"}, images) == "x<image><image>y[b]");
+  CHECK(expand_placeholders("text", {"<image>"}, {}) == "text");
+  CHECK_THROWS_WITH_AS(expand_placeholders("<image><image>", {"<image>"}, std::span(images).first(1)),
                        doctest::Contains("prompt: 2 places for images (<image>), got 1 image;"),
                        RequestError);
-  CHECK_THROWS_WITH_AS(expand_placeholders("<image>", "<image>", images),
+  std::vector<PreparedSize> mixed{{.expansion = "v1", .of_video = true},
+                                  {.expansion = "v2", .of_video = true, .continued = true},
+                                  {.expansion = "i"}};
+  const Placeholders both{"<image>", "<video>"};
+  CHECK(expand_placeholders("a<video>b<image>c", both, mixed) == "av1v2bic");
+  CHECK_THROWS_WITH_AS(expand_placeholders("<image><video>", both, mixed),
+                       "prompt: images and videos stand in another order than they are given in",
+                       RequestError);
+  CHECK_THROWS_WITH_AS(expand_placeholders("<image>", both, mixed),
+                       doctest::Contains("0 places for videos (<video>), got 1 video"), RequestError);
+  CHECK_THROWS_WITH_AS(expand_placeholders("<image>", {"<image>"}, images),
                        doctest::Contains("prompt: 1 place for images (<image>), got 2 images;"),
                        RequestError);
 }
@@ -175,14 +185,15 @@ TEST_CASE("an empty conversation is refused") { CHECK_THROWS_AS(plain_builder().
 
 TEST_CASE("images keep their order on several threads, and an error names its image") {
   const Unchanged processor("<image>");
-  std::vector<ImagePart> images;
-  for (int i = 0; i < 40; ++i) images.push_back({test::pattern(20 + i, 1), ""});
-  const auto prepared = prepare_images(processor, images);
+  std::vector<Media> images;
+  for (int i = 0; i < 40; ++i) images.emplace_back(ImagePart{test::pattern(20 + i, 1), ""});
+  const auto prepared = prepare_images(processor, images, sizes_of(processor, images));
   REQUIRE(prepared.size() == 40);
   for (int i = 0; i < 40; ++i) CHECK(prepared[std::size_t(i)].tokens == (20 + i) * 100 + 40);
-  images[7] = {test::pattern(13, 1), "cat.png"};
-  images[30] = {test::pattern(13, 1), "dog.png"};
-  CHECK_THROWS_WITH_AS(prepare_images(processor, images), "image 8 (cat.png): unlucky", MediaError);
+  images[7] = ImagePart{test::pattern(13, 1), "cat.png"};
+  images[30] = ImagePart{test::pattern(13, 1), "dog.png"};
+  CHECK_THROWS_WITH_AS(prepare_images(processor, images, sizes_of(processor, images)),
+                       "image 8 (cat.png): unlucky", MediaError);
 }
 
 TEST_CASE("a picture that is still encoded counts among those between it and its values") {
@@ -193,8 +204,8 @@ TEST_CASE("a picture that is still encoded counts among those between it and its
 }
 
 TEST_CASE("a rendered prompt takes its images in order") {
-  const Prompt prompt = plain_builder().build_raw("<s>a<image>b<image>",
-                                                  {{test::pattern(3, 1), ""}, {test::pattern(4, 1), ""}});
+  const Prompt prompt = plain_builder().build_raw(
+      "<s>a<image>b<image>", {ImagePart{test::pattern(3, 1), ""}, ImagePart{test::pattern(4, 1), ""}});
   REQUIRE(prompt.images.size() == 2);
   CHECK(prompt.images[0].tokens == 302);
   CHECK(prompt.images[1].tokens == 402);

@@ -54,7 +54,8 @@ TEST_CASE("a picture of one tile is not split") {
 }
 
 TEST_CASE("smart_resize's relatives: frames, any shape, enlarging first") {
-  CHECK(smart_resize({280, 280}, 28, {1, 100'000}, 2) == Size{196, 196});  // 2 * 280 * 280 is over the budget
+  CHECK(smart_resize({280, 280}, 28, {1, 100'000}, {2, 2}) ==
+        Size{196, 196});  // 2 * 280 * 280 is over the budget
   CHECK(smart_resize_any_shape({3000, 1}, 32, {1024, 1'000'000}) == Size{3008, 32});
   CHECK(enlarged_to_factor({14, 100}, 28) == Size{28, 200});
   CHECK(enlarged_to_factor({28, 29}, 28) == Size{28, 29});

@@ -22,7 +22,8 @@ namespace {
 ProcessorFiles files(const std::string& image_processor, const std::string& config = "{}") {
   return {.config = core::ConfigReader::from_text(config, "config.json"),
           .image_processor = core::ConfigReader::from_text(image_processor, "preprocessor_config.json"),
-          .processor = core::ConfigReader::empty("processor_config.json")};
+          .processor = core::ConfigReader::empty("processor_config.json"),
+          .video_processor = core::ConfigReader::empty("video_preprocessor_config.json")};
 }
 
 std::vector<View> views_of(const ImageProcessor& processor, const Image& image) {
