@@ -76,8 +76,9 @@ void Answer::encode_next() {
     features_.back().eval();
     mx::clear_cache();
   }
-  // Grids are still needed, pixels are not.
-  std::vector<float>().swap(image.arrays.front().floats);  // what is small besides tells positions
+  // Grids and times are still needed, pixels are not.
+  for (Tensor& tensor : image.arrays)
+    if (tensor.shape.size() > 1) std::vector<float>().swap(tensor.floats);
   report(Progress::Stage::encode, features_.size(), job_.images.size());
   if (features_.size() == job_.images.size()) begin();
 }
