@@ -140,10 +140,11 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
   const std::string model_type = config.get<std::string>("model_type");
   const models::Family& family = models::find_family(model_type);
   const auto tokenizer = text::Tokenizer::open(folder, family.model_type);
-  auto chat_template =
-      family.chat_template.empty()
-          ? text::ChatTemplate::open(folder, tokenizer.special())
-          : text::ChatTemplate::from_source(std::string(family.chat_template), tokenizer.special());
+  const auto from_source = [&](std::string_view source) {
+    return text::ChatTemplate::from_source(std::string(source), tokenizer.special());
+  };
+  auto chat_template = family.chat_template.empty() ? text::ChatTemplate::open(folder, tokenizer.special())
+                                                    : from_source(family.chat_template);
   const bool has_template = chat_template.has_value();
   const auto processor_for = [folder, options](const processing::ImageLimits& limits) {
     LoadOptions limited = options;
@@ -151,10 +152,13 @@ Frontend open_frontend(const std::filesystem::path& folder, const LoadOptions& o
     limited.max_pixels = limits.max_pixels;
     return open_processor(folder, limited);
   };
-  processing::PromptBuilder prompts({.tokenizer = tokenizer,
-                                     .chat_template = std::move(chat_template),
-                                     .processor = open_processor(folder, options),
-                                     .rule = family.prompt_rule});
+  processing::PromptBuilder prompts(
+      {.tokenizer = tokenizer,
+       .chat_template = std::move(chat_template),
+       .video_template =
+           family.video_template.empty() ? std::nullopt : std::optional(from_source(family.video_template)),
+       .processor = open_processor(folder, options),
+       .rule = family.prompt_rule});
   return {.model_type = model_type,
           .family = &family,
           .prompts = std::move(prompts),

@@ -82,6 +82,14 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
   return std::make_unique<Idefics3>(Idefics3Config::parse(c, w), w);
 }
 
+// SmolVLM's processor in transformers renders conversations with videos by a template of its own.
+constexpr std::string_view kVideoTemplate =
+    "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}"
+    "{{ ':' if message['content'][0]['type'] == 'image' else ': ' }}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% else %}{{ '<' + part['type'] + '>' }}{% endif %}"
+    "{% endfor %}<end_of_utterance>\n{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}";
+
 constexpr std::string_view kExtraEos[] = {"<end_of_utterance>"};
 constexpr std::string_view kAliases[] = {"smolvlm"};
 
@@ -90,6 +98,7 @@ constexpr std::string_view kAliases[] = {"smolvlm"};
 constexpr Family kIdefics3{.model_type = "idefics3",
                            .aliases = kAliases,
                            .prompt_rule = processing::PromptRule::image_first,
+                           .video_template = kVideoTemplate,
                            .extra_eos = kExtraEos,
                            .names = names,
                            .build = build};

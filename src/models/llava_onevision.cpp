@@ -8,11 +8,12 @@ namespace mlx_vision::models {
 namespace {
 
 std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) {
-  c.ignore({"use_image_newline_parameter", "video_token_index", "video_token_id"});
+  c.ignore({"use_image_newline_parameter"});
   return std::make_unique<TiledLlava>(
       parse_llava(c, w, {.image_token = 151646, .feature_layer = -1, .select_strategy = "full"}),
       LlavaTiles{.resolutions = processing::read_pinpoints(c, {}),
-                 .most_tiles = processing::read_most_tiles(c)},
+                 .most_tiles = processing::read_most_tiles(c),
+                 .video_token = c.get_or("video_token_index", c.get_or("video_token_id", 151647))},
       w);
 }
 

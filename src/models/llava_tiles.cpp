@@ -62,7 +62,20 @@ TiledLlava::TiledLlava(const LlavaConfig& c, LlavaTiles tiles, const nn::Weights
         (c.vision.class_token ? "default for a tower with a class token" : "full for a tower without one"));
 }
 
+// Each frame at half its rows and columns, rounded up, and one line end behind all.
+mx::array TiledLlava::encode_frames(const mx::array& pixels) const {
+  const auto h = tower_(pixels);
+  const int frames = h.shape(0), width = h.shape(2), half = (side_ + 1) / 2;
+  const RowAxis axis{.unpadded = side_, .kept = half};
+  const auto planes = mx::reshape(h, {frames, side_, side_, width});
+  const auto rows =
+      mx::reshape(resampled(resampled(planes, 2, axis), 1, axis), {frames * half * half, width});
+  const auto end = mx::astype(mx::reshape(newline_, {1, width}), rows.dtype());
+  return mx::astype(mx::concatenate({rows, end}, 0), decoder().embedding_dtype());
+}
+
 mx::array TiledLlava::encode(const processing::ImageInput& image) const {
+  if (image.has("pixel_values_videos")) return encode_frames(to_array(image.array("pixel_values_videos")));
   const auto h = tower_(to_array(image.array("pixel_values")));
   const int width = h.shape(2);
   const auto overview = mx::reshape(lines(h, 0, 0, 1), {h.shape(1), width});

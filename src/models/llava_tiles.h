@@ -10,6 +10,7 @@ namespace mlx_vision::models {
 struct LlavaTiles {
   std::vector<processing::Size> resolutions;  ///< image_grid_pinpoints
   int most_tiles = 0;                         ///< beyond, rows are resampled (anyres_max_N); 0 = never
+  int video_token = -1;                       ///< below 0: takes no videos
 };
 
 /// LLaVA whose pictures are an overview and tiles. The tiles' rows are put together to one plane, those that
@@ -21,10 +22,12 @@ class TiledLlava final : public DecoderOnlyVlm {
   mx::array encode(const processing::ImageInput& image) const override;
 
  protected:
+  int video_token() const override { return tiles_.video_token < 0 ? image_token() : tiles_.video_token; }
   memory::VisionShape vision_shape() const override;
 
  private:
   mx::array plane_of(const mx::array& tiles, processing::Size picture) const;
+  mx::array encode_frames(const mx::array& pixels) const;
 
   LlavaTiles tiles_;
   int tile_, side_;  ///< pixels and patches along one tile

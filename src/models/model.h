@@ -72,6 +72,8 @@ struct Family {
   std::string_view image_token = {};
   /// Where the reference renders with a template of its own whatever the folder has: that, in Jinja.
   std::string_view chat_template = {};
+  /// The same for conversations with videos.
+  std::string_view video_template = {};
   /// End-of-sequence tokens beyond those of config and tokenizer, by text.
   std::span<const std::string_view> extra_eos = {};
   weights::NameMap (*names)(const core::ConfigReader& config) = nullptr;

@@ -8,6 +8,7 @@
 #include "processing/canvas_tiles.h"
 #include "processing/dynamic_grid.h"
 #include "processing/fixed_square.h"
+#include "processing/frame_video.h"
 #include "processing/hd_tiles.h"
 #include "processing/letterboxed_tiles.h"
 #include "processing/lfm2_tiles.h"
@@ -51,7 +52,7 @@ constexpr FamilyImages kFamilies[] = {
     {"hunyuan_vl", "HunYuanVLImageProcessor", make_hunyuan_patches},
     {"idefics2", "Idefics2ImageProcessor", make_masked_images},
     {"idefics3", "Idefics3ImageProcessor", make_tiled_longest_edge},
-    {"internvl", "GotOcr2ImageProcessor", make_internvl_grid},
+    {"internvl", "GotOcr2ImageProcessor", make_internvl_grid, true, make_internvl_video},
     {"internvl_chat", "mlx-vlm InternVLImageProcessor", make_internvl_chat_grid, false},
     {"janus", "JanusImageProcessor", make_janus_square},
     {"kimi_vl", "mlx-vlm KimiVLImageProcessor", make_moonvit_patches},
@@ -61,7 +62,8 @@ constexpr FamilyImages kFamilies[] = {
     {"llava-qwen2", "mlx-vlm llava_bunny", make_bunny_square, false},
     {"llava_bunny", "mlx-vlm llava_bunny", make_bunny_square, false},
     {"llava_next", "LlavaNextImageProcessor", make_llava_next_tiles},
-    {"llava_onevision", "LlavaOnevisionImageProcessor", make_llava_onevision_tiles},
+    {"llava_onevision", "LlavaOnevisionImageProcessor", make_llava_onevision_tiles, true,
+     make_onevision_video},
     {"llava_qwen2", "mlx-vlm FastVLMImageProcessor", make_fastvlm_square},
     {"mistral3", "PixtralImageProcessor", make_whole_patches},
     {"mllama", "MllamaImageProcessor", make_canvas_tiles},
@@ -77,7 +79,7 @@ constexpr FamilyImages kFamilies[] = {
     {"qwen3_vl", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen3_video},
     {"qwen3_vl_moe", "Qwen2VLImageProcessor", make_qwen_patches, true, make_qwen3_video},
     {"siglip2", "Siglip2ImageProcessor", make_naflex_patches},
-    {"smolvlm", "SmolVLMImageProcessor", make_tiled_longest_edge},
+    {"smolvlm", "SmolVLMImageProcessor", make_tiled_longest_edge, true, make_smolvlm_video},
 };
 
 }  // namespace

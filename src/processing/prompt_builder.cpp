@@ -1,5 +1,6 @@
 #include "processing/prompt_builder.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -11,6 +12,13 @@ namespace {
 Placeholders placeholders(const ImageProcessor& processor) {
   return {.image = processor.placeholder(),
           .video = processor.videos() ? processor.videos()->placeholder() : std::string_view()};
+}
+
+bool has_video(const Chat& chat) {
+  return std::any_of(chat.messages.begin(), chat.messages.end(), [](const Message& message) {
+    return std::any_of(message.parts.begin(), message.parts.end(),
+                       [](const Part& part) { return std::holds_alternative<VideoPart>(part); });
+  });
 }
 
 }  // namespace
@@ -28,10 +36,12 @@ PromptBuilder::PromptBuilder(Parts parts) : parts_(std::move(parts)) {}
 std::string PromptBuilder::render(const Chat& chat, std::optional<bool> enable_thinking) const {
   if (chat.messages.empty()) throw RequestError("messages: expected at least one message, got none");
   const nlohmann::ordered_json messages = to_template_messages(chat, parts_.rule);
-  if (!parts_.chat_template) return plain_prompt(messages, placeholders(*parts_.processor), parts_.rule);
-  return parts_.chat_template->render(messages, {.add_generation_prompt = true,
-                                                 .enable_thinking = enable_thinking.value_or(false),
-                                                 .now_seconds = std::nullopt});
+  const auto& chat_template =
+      parts_.video_template && has_video(chat) ? parts_.video_template : parts_.chat_template;
+  if (!chat_template) return plain_prompt(messages, placeholders(*parts_.processor), parts_.rule);
+  return chat_template->render(messages, {.add_generation_prompt = true,
+                                          .enable_thinking = enable_thinking.value_or(false),
+                                          .now_seconds = std::nullopt});
 }
 
 Prompt PromptBuilder::build(const Chat& chat, std::optional<bool> enable_thinking) const {

@@ -32,7 +32,8 @@ class PromptBuilder {
  public:
   struct Parts {
     text::Tokenizer tokenizer;
-    std::optional<text::ChatTemplate> chat_template;  ///< absent: "User: …\nAssistant:", as mlx-vlm
+    std::optional<text::ChatTemplate> chat_template;        ///< absent: "User: …\nAssistant:", as mlx-vlm
+    std::optional<text::ChatTemplate> video_template = {};  ///< in its place where there are videos
     std::shared_ptr<const ImageProcessor> processor;
     PromptRule rule = PromptRule::image_first;
   };

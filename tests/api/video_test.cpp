@@ -21,6 +21,7 @@ Request about(const nlohmann::json& golden, const fs::path& video) {
   request.chat.messages.push_back({"user", {part, TextPart{golden["question"]}}});
   request.options.max_tokens = int(golden["tokens"].size());
   request.options.ignore_eos = true;
+  request.options.sampling.temperature = 0;  // some checkpoints ask for sampling
   request.options.capture_logits = true;
   return request;
 }
@@ -50,5 +51,5 @@ TEST_CASE("answers about a video are the reference's") {
     CHECK(of_file.usage.prompt_tokens == result.usage.prompt_tokens);
 #endif
   }
-  CHECK(families >= 6);
+  CHECK(families == 9);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mlx_vision/error.h"
+#include "processing/frame_video.h"
 #include "processing/image_processors.h"
 #include "processing/pattern.h"
 #include "processing/prepare_images.h"
@@ -87,6 +88,38 @@ TEST_CASE("times stand in the middle of their groups, and positions follow them"
   const auto inputs = timed->videos()->prepare(clip, {.frames = 8, .fps = 4, .numbers = {0, 2, 5, 7}});
   CHECK(inputs[0].array("time_interval").floats[0] ==
         4.0f);  // two frames of two a second, 4 positions a second
+}
+
+TEST_CASE("frames that stand apart are squares behind their times, those together one run") {
+  const VideoTimes times{.frames = 4000, .fps = 1, .numbers = {0, 65, 3999}};
+  const auto apart =
+      find_image_processor("smolvlm").open(files(R"({"max_image_size": {"longest_edge": 64}})"), {});
+  const auto plan = apart->videos()->plan({90, 60}, times);
+  REQUIRE(plan.size() == 3);
+  CHECK(
+      plan[0].expansion.starts_with("You are provided the following series of three frames from a 1:06:40 "
+                                    "[H:MM:SS] video.\n\nFrame from 00:00:<fake"));
+  CHECK(plan[1].expansion.starts_with("\nFrame from 01:05:<fake_token_around_image><global-img><image>"));
+  CHECK(plan[2].expansion.ends_with("<fake_token_around_image>\n\n"));
+  CHECK(plan[1].pixels == std::vector<std::int64_t>{1, 3, 64, 64});
+  const auto together =
+      find_image_processor("llava_onevision").open(files(R"({"size": {"height": 32, "width": 32}})"), {});
+  const auto one = together->videos()->plan({90, 60}, times);
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].tokens == 3 * 14 * 14 + 1);
+  const auto inputs = together->videos()->prepare(video(4), {.frames = 4, .fps = 2, .numbers = {0, 1, 3}});
+  CHECK(inputs[0].array("pixel_values_videos").shape == std::vector<std::int64_t>{3, 3, 32, 32});
+  CHECK_THROWS_AS(find_image_processor("internvl").open(files("{}"), {.max_pixels = 5}), RequestError);
+}
+
+TEST_CASE("numbers in words") {
+  CHECK(number_words(8) == "eight");
+  CHECK(number_words(40) == "forty");
+  CHECK(number_words(64) == "sixty-four");
+  CHECK(number_words(100) == "one hundred");
+  CHECK(number_words(768) == "seven hundred and sixty-eight");
+  CHECK(number_words(1005) == "one thousand and five");
+  CHECK(number_words(1234) == "one thousand, two hundred and thirty-four");
 }
 
 TEST_CASE("a model that takes no videos says so") {
