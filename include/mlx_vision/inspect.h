@@ -51,6 +51,7 @@ struct FamilyInfo {
   std::string image_rule;    ///< the reference's defaults in words: size or rule, limits, mean and std
   std::string placeholder;   ///< of one image in a rendered prompt
   bool images_first = true;  ///< where the images of a prompt with --image stand
+  bool videos = false;       ///< whether it takes any
 };
 
 /// Every family, in the order of their names.

@@ -142,6 +142,11 @@ LoadOptions load_options(const ModelFlags& flags, ProgressCallback progress) {
 
 void add_context_flags(CLI::App& app, PromptFlags& flags) {
   add_list(app, "--image", flags.images, "Image files (path, file:// or data: URI); several are allowed");
+  app.add_option("--system", flags.system, "System message");
+  app.add_flag("--enable-thinking", flags.enable_thinking, "Let the chat template ask for thinking");
+}
+
+void add_video_flags(CLI::App& app, PromptFlags& flags) {
   add_list(app, "--video", flags.videos,
            "Video files, or folders of pictures that are a video's frames; several are allowed");
   app.add_option(
@@ -158,8 +163,6 @@ void add_context_flags(CLI::App& app, PromptFlags& flags) {
   app.add_option("--video-max-frames", flags.sampling.max_frames,
                  "Most frames to show of a video; default: 768")
       ->check(CLI::PositiveNumber);
-  app.add_option("--system", flags.system, "System message");
-  app.add_flag("--enable-thinking", flags.enable_thinking, "Let the chat template ask for thinking");
 }
 
 void add_prompt_flags(CLI::App& app, PromptFlags& flags) {

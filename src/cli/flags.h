@@ -57,6 +57,8 @@ std::optional<VisionConfig> row_from_file(const ModelFlags& flags);
 void add_compute_flags(CLI::App& app, ModelFlags& flags);
 /// --image, --system, --enable-thinking
 void add_context_flags(CLI::App& app, PromptFlags& flags);
+/// --video, --fps, --video-num-frames, --video-min-frames, --video-max-frames
+void add_video_flags(CLI::App& app, PromptFlags& flags);
 /// --prompt, --messages
 void add_prompt_flags(CLI::App& app, PromptFlags& flags);
 /// --raw-prompt, --input-ids

@@ -67,6 +67,7 @@ void add_generate(CLI::App& app, Action& action) {
   add_model_flags(command, flags->model);
   add_compute_flags(command, flags->model);
   add_context_flags(command, flags->prompt);
+  add_video_flags(command, flags->prompt);
   add_prompt_flags(command, flags->prompt);
   add_raw_prompt_flags(command, flags->prompt);
   add_sampling_flags(command, flags->sampling);

@@ -29,7 +29,8 @@ std::string table(const std::vector<FamilyInfo>& families, const std::vector<Vis
     for (const auto& alias : family.aliases) text.append(", ").append(alias);
     text.append("\n  images  ").append(family.image_rule).append("\n  prompt  ");
     text.append(family.images_first ? "images, then text" : "text, then images");
-    text.append("; an image is ").append(quoted(family.placeholder)).append("\n");
+    text.append("; an image is ").append(quoted(family.placeholder));
+    text.append(family.videos ? "; videos before the text\n" : "\n");
   }
   text.append("\nImages only (preprocess and see):\n\n");
   for (const ImageRule& type : image_rules())
@@ -59,7 +60,8 @@ nlohmann::ordered_json object_of(const std::vector<FamilyInfo>& families,
                                {"aliases", family.aliases},
                                {"image_rule", family.image_rule},
                                {"placeholder", family.placeholder},
-                               {"images_first", family.images_first}});
+                               {"images_first", family.images_first},
+                               {"videos", family.videos}});
   for (const VisionConfig& row : rows) out["rows"].push_back(to_json(row));
   return out;
 }

@@ -44,6 +44,7 @@ void add_render(CLI::App& app, Action& action) {
   auto& command = *app.add_subcommand("render", "Show the prompt text and the ids that a model is given");
   add_model_flags(command, flags->model);
   add_context_flags(command, flags->prompt);
+  add_video_flags(command, flags->prompt);
   add_prompt_flags(command, flags->prompt);
   command.add_flag("--json", flags->json, "Print one JSON object");
   command.callback([flags, &action] { action = [flags] { return render_prompt(*flags); }; });

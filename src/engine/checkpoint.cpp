@@ -270,7 +270,8 @@ std::vector<FamilyInfo> describe_families() {
                    .aliases = {family->aliases.begin(), family->aliases.end()},
                    .image_rule = processor->describe(),
                    .placeholder = std::string(processor->placeholder()),
-                   .images_first = family->prompt_rule != processing::PromptRule::text_first});
+                   .images_first = family->prompt_rule != processing::PromptRule::text_first,
+                   .videos = processor->videos() != nullptr});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model_type < b.model_type; });
   return out;

@@ -54,6 +54,29 @@ TEST_CASE("a folder of pictures is a video in the order of names") {
   CHECK(difference(shown[1], shown[2]) == 0);
 }
 
+TEST_CASE("a folder whose files make no video is refused, when it is opened or read") {
+  const fs::path folder =
+      fs::temp_directory_path() / ("mlx_vision_frames_test_" + std::to_string(::getpid()));
+  fs::create_directory(folder);
+  CHECK_THROWS_AS(Video::open(folder), MediaError);
+  const auto save = [&](const char* name, const Image& image) {
+    const auto bytes = image.to_png();
+    std::ofstream(folder / name, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(bytes.size()));
+  };
+  save("a.png", plain(4, 4, 1));
+  save("b.png", plain(4, 4, 2));
+  save("c.png", plain(4, 5, 3));
+  std::ofstream(folder / "d.txt") << "no picture";
+  CHECK_THROWS_AS(Video::open(folder, 0), MediaError);
+  const Video video = Video::open(folder, 1);
+  CHECK(video.frame_count() == 4);
+  CHECK(frames(video, {0, 1}).size() == 2);
+  CHECK_THROWS_WITH_AS(frames(video, {2}), doctest::Contains("got 4x5 in frame 3"), MediaError);
+  CHECK_THROWS_WITH_AS(frames(video, {3}), doctest::Contains("d.txt"), MediaError);
+  fs::remove_all(folder);
+}
+
 TEST_CASE("frames that make no video are refused") {
   CHECK_THROWS_AS(Video::from_frames({}, 2), MediaError);
   CHECK_THROWS_AS(Video::from_frames({plain(2, 2, 0)}, 0), MediaError);
