@@ -33,7 +33,10 @@ int chat(const ChatFlags& flags) {
   options.statistics = flags.verbose;
   Conversation conversation;
   conversation.set_system(flags.context.system.value_or(""));
+  options.sampling = flags.context.sampling;
   for (const auto& source : flags.context.images) conversation.attach(load_attachment(source, "--image"));
+  for (const auto& source : flags.context.videos)
+    conversation.attach(load_video_attachment(source, "--video", options.sampling));
 
   ProgressBar load_bar;
   Runtime runtime = Runtime::load(options.model, load_options(flags.model, load_bar.callback()));
@@ -59,6 +62,7 @@ void add_chat(CLI::App& app, Action& action) {
   add_model_flags(command, flags->model);
   add_compute_flags(command, flags->model);
   add_context_flags(command, flags->context);
+  add_video_flags(command, flags->context);
   add_sampling_flags(command, flags->sampling);
   command.add_flag("--verbose", flags->verbose, "Statistics after every answer");
   add_foreign_flags(command);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kHelp =
     "/image PATH…   add images to the next message\n"
+    "/video PATH…   add videos: files, or folders of frames\n"
     "/clear         forget the conversation\n"
     "/system TEXT   set the system message; without TEXT: none\n"
     "/stats         statistics of the last answer\n"
@@ -40,13 +41,25 @@ std::pair<std::string, std::string> split_command(const std::string& line) {
 
 }  // namespace
 
-Attachment load_attachment(const std::string& source, const std::string& place) {
-  Attachment out{load_image(source, place), source};
+namespace {
+
+// How the same file is found from another working directory.
+std::string lasting_source(const std::string& source, const std::string& place) {
   const auto location = locate_image(source, place);
+  const auto* path = std::get_if<std::filesystem::path>(&location);
   std::error_code ignored;
-  if (const auto* path = std::get_if<std::filesystem::path>(&location))
-    out.source = std::filesystem::absolute(*path, ignored).string();
-  return out;
+  return path ? std::filesystem::absolute(*path, ignored).string() : source;
+}
+
+}  // namespace
+
+Attachment load_attachment(const std::string& source, const std::string& place) {
+  return {load_image(source, place), lasting_source(source, place)};
+}
+
+Attachment load_video_attachment(const std::string& source, const std::string& place,
+                                 const VideoSampling& sampling) {
+  return {load_video(source, place, sampling), lasting_source(source, place)};
 }
 
 ChatLoop::ChatLoop(Answer answer, ChatLoopOptions options, Conversation conversation)
@@ -88,8 +101,8 @@ bool ChatLoop::handle(const std::string& line, int& code) {
 ChatLoop::Next ChatLoop::obey(const std::string& line) {
   const auto [command, rest] = split_command(line);
   if (command == "/exit" || command == "/quit") return Next::leave;
-  if (command == "/image") {
-    attach(rest);
+  if (command == "/image" || command == "/video") {
+    attach(command, rest);
   } else if (command == "/clear") {
     conversation_.clear();
     last_.reset();
@@ -112,14 +125,18 @@ ChatLoop::Next ChatLoop::obey(const std::string& line) {
   return Next::go_on;
 }
 
-void ChatLoop::attach(const std::string& paths) {
+void ChatLoop::attach(const std::string& command, const std::string& paths) {
   const auto sources = split_words(paths);
-  if (sources.empty()) throw RequestError("/image: expected the path of an image");
-  std::vector<Attachment> images;  // all or none
-  images.reserve(sources.size());
-  for (const auto& source : sources) images.push_back(load_attachment(source, "/image"));
-  for (auto& image : images) conversation_.attach(std::move(image));
-  note(count_of(conversation_.pending(), "image").append(" for the next message"));
+  const bool video = command == "/video";
+  if (sources.empty())
+    throw RequestError(command + ": expected the path of " + (video ? "a video" : "an image"));
+  std::vector<Attachment> media;  // all or none
+  media.reserve(sources.size());
+  for (const auto& source : sources)
+    media.push_back(video ? load_video_attachment(source, command, options_.sampling)
+                          : load_attachment(source, command));
+  for (auto& one : media) conversation_.attach(std::move(one));
+  note(count_of(conversation_.pending(), video ? "attachment" : "image").append(" for the next message"));
 }
 
 void ChatLoop::save(const std::string& file) {

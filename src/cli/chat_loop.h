@@ -20,6 +20,7 @@ struct ChatLoopOptions {
   std::filesystem::path model;  ///< the folder that /save must keep out of
   bool interactive = false;     ///< a person types: greet, and go on after an error
   bool statistics = false;      ///< after every answer
+  VideoSampling sampling = {};  ///< of videos that /video adds
   std::FILE* answers = stdout;
   std::FILE* notes = stderr;
 };
@@ -37,7 +38,7 @@ class ChatLoop {
   enum class Next { go_on, leave };
   Next obey(const std::string& line);
   void ask(const std::string& text);
-  void attach(const std::string& paths);
+  void attach(const std::string& command, const std::string& paths);
   void save(const std::string& file);
   void note(std::string_view text);
   bool handle(const std::string& line, int& code);
@@ -48,7 +49,9 @@ class ChatLoop {
   std::optional<Result> last_;
 };
 
-/// An image for a conversation. @throws RequestError, MediaError
+/// An image or a video for a conversation. @throws RequestError, MediaError
 Attachment load_attachment(const std::string& source, const std::string& place);
+Attachment load_video_attachment(const std::string& source, const std::string& place,
+                                 const VideoSampling& sampling);
 
 }  // namespace mlx_vision::cli

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <variant>
 
 namespace mlx_vision::cli {
 
@@ -23,7 +24,7 @@ Chat Conversation::begin_turn(std::string text) {
   if (!system_.empty()) add("system", system_);
   for (const auto& turn : turns_) {
     auto& parts = add("user", turn.text);
-    for (const auto& attachment : turn.images) parts.emplace_back(attachment.image);
+    for (const auto& attachment : turn.media) parts.push_back(attachment.part);
     if (&turn != &turns_.back()) add("assistant", turn.answer);
   }
   return chat;
@@ -35,8 +36,10 @@ std::string Conversation::saved() const {
   if (!system_.empty()) messages.push_back({{"role", "system"}, {"content", system_}});
   for (const auto& turn : turns_) {
     ordered_json content = ordered_json::array();
-    for (const auto& attachment : turn.images)
-      content.push_back({{"type", "image_url"}, {"image_url", {{"url", attachment.source}}}});
+    for (const auto& attachment : turn.media) {
+      const char* type = std::holds_alternative<VideoPart>(attachment.part) ? "video_url" : "image_url";
+      content.push_back({{"type", type}, {type, {{"url", attachment.source}}}});
+    }
     content.push_back({{"type", "text"}, {"text", turn.text}});
     messages.push_back({{"role", "user"}, {"content", content}});
     messages.push_back({{"role", "assistant"}, {"content", turn.answer}});

@@ -7,9 +7,9 @@
 
 namespace mlx_vision::cli {
 
-/// An image and how to find it again: an absolute path or a data: URI.
+/// An image or a video and how to find it again: an absolute path or a data: URI.
 struct Attachment {
-  ImagePart image;
+  Part part;
   std::string source;
 };
 
@@ -19,11 +19,11 @@ class Conversation {
   /// Replaces the system message; empty = none.
   void set_system(std::string text) { system_ = std::move(text); }
   /// For the next turn.
-  void attach(Attachment image) { pending_.push_back(std::move(image)); }
+  void attach(Attachment media) { pending_.push_back(std::move(media)); }
   /// Forgets everything but the system message.
   void clear();
 
-  /// Adds the user's turn, with the images that wait, and returns what the model is to answer.
+  /// Adds the user's turn, with the images and videos that wait, and returns what the model is to answer.
   Chat begin_turn(std::string text);
   void finish_turn(std::string answer) { turns_.back().answer = std::move(answer); }
   /// Takes back a turn that got no answer.
@@ -37,7 +37,7 @@ class Conversation {
  private:
   struct Turn {
     std::string text;
-    std::vector<Attachment> images;
+    std::vector<Attachment> media;
     std::string answer;
   };
   std::string system_;

@@ -79,8 +79,9 @@ std::string shown(const Chat& chat) {
   for (const auto& message : chat.messages) {
     text.append(text.empty() ? "" : " | ").append(message.role).append(":");
     for (const auto& part : message.parts)
-      text.append(" ").append(std::holds_alternative<ImagePart>(part) ? "<image>"
-                                                                      : std::get<TextPart>(part).text);
+      text.append(" ").append(std::holds_alternative<ImagePart>(part)   ? "<image>"
+                              : std::holds_alternative<VideoPart>(part) ? "<video>"
+                                                                        : std::get<TextPart>(part).text);
   }
   return text;
 }
@@ -115,6 +116,19 @@ TEST_CASE("/save writes what --messages reads") {
   CHECK(shown(parse_messages(core::read_file(file, 1 << 20))) ==
         "user: <image> <image> hello | assistant: answer 1");
   fs::remove(file);
+}
+
+TEST_CASE("videos stay on their turns and are written as such") {
+  const std::string clip = std::string(TESTS_DIR) + "/fixtures/videos/clip";
+  const fs::path file = fs::temp_directory_path() / ("mlx_vision_chat_" + std::to_string(getpid()) + ".json");
+  const auto t = run({"/video " + clip, "/image " + kImage, "What happens?", "/save " + file.string()});
+  CHECK(t.code == 0);
+  REQUIRE(t.requests.size() == 1);
+  CHECK(shown(t.requests[0].chat) == "user: What happens? <video> <image>");
+  CHECK(shown(parse_messages(core::read_file(file, 1 << 20))) ==
+        "user: <video> <image> What happens? | assistant: answer 1");
+  fs::remove(file);
+  CHECK(run({"/video"}).notes == "error: /video: expected the path of a video\n");
 }
 
 TEST_CASE("/save keeps out of the model folder") {
