@@ -11,8 +11,10 @@ constexpr std::int64_t kManyRows = 8;  // kernels/few_rows.h: fewer rows take th
 constexpr std::int64_t kChunk = 32;    // nn/recurrence.h: prompts are padded to whole chunks
 constexpr Bytes kBytesPerScore = 8;    // nn/attention.cpp: what the split is reckoned with
 
-// kernels/many_rows.h and kernels/attend.h
+// kernels/many_rows.h, kernels/tile_rows.h and kernels/attend.h
 constexpr std::int64_t kTileRows = 12, kBlockFloats = 4 << 20, kPanelFloats = 256 * 256;
+constexpr std::int64_t kMatrixRows = 32, kLineFloats = 16,
+                       kMatrixPanelFloats = kPanelFloats * 3 / 2 + kLineFloats;
 constexpr std::int64_t kQueryRows = 192 + kTileRows, kKeyTile = 128, kValueColumns = 32;
 
 // Of a mixture's half, in values of a row: the block's input, the half's, the norm's two, the sums. For each
@@ -69,15 +71,19 @@ HalfBlock activations(const ModelShape& model, const BlocksShape& b, std::int64_
 std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std::int64_t in) {
   if (model.kernel_threads == 0) return 0;
   if (rows < kManyRows) return kFloat * Bytes(rows * (2 * in + 256));
-  const std::int64_t all = (rows + kTileRows - 1) / kTileRows * kTileRows;
-  const std::int64_t block = std::max(kTileRows, kBlockFloats / in / kTileRows * kTileRows);
-  return kFloat * Bytes(in * std::min(all, block));
+  // By vectors, or on the matrix unit, where x has half as many values again.
+  const auto block = [&](std::int64_t unit, std::int64_t width) {
+    const std::int64_t all = (rows + unit - 1) / unit * unit;
+    return width * std::min(all, std::max(unit, kBlockFloats / width / unit * unit));
+  };
+  const std::int64_t wide = (in + kMatrixRows - 1) / kMatrixRows * kMatrixRows;
+  return kFloat * Bytes(std::max(block(kTileRows, in), block(kMatrixRows, wide * 3 / 2) + kLineFloats));
 }
 
 std::uint64_t threads_scratch(const ModelShape& model, const BlocksShape& blocks) {
   const std::int64_t padded = (blocks.head_dim + kValueColumns - 1) / kValueColumns * kValueColumns;
   const std::int64_t attend = kQueryRows * (2 * padded + kKeyTile + 2) + padded * (kValueColumns + kKeyTile);
-  return Bytes(model.kernel_threads) * kFloat * Bytes(attend + kPanelFloats);
+  return Bytes(model.kernel_threads) * kFloat * Bytes(attend + kPanelFloats + kMatrixPanelFloats);
 }
 
 HalfBlock workspace(const ModelShape& model, const BlocksShape& b, std::int64_t rows, bool packed) {

@@ -8,6 +8,7 @@
 #include "kernels/many_rows.h"
 #include "kernels/self_check.h"
 #include "kernels/targets.h"
+#include "kernels/tile_rows.h"
 
 using namespace mlx_vision;
 using namespace mlx_vision::kernels;
@@ -83,6 +84,30 @@ TEST_CASE("dense products equal double precision in every type") {
   CHECK(error_of({.data = noise({5, 7}, 5, mx::bfloat16)}, 9) < kRounding);
 }
 
+TEST_CASE("the matrix unit's products equal double precision, with rests on every side") {
+  const auto serves = [](int bits, Element element) {
+    return takes_tile_rows(100, {.out = 1, .in = 64, .element = element, .bits = bits, .group = 32});
+  };
+  if (!serves(0, Element::bfloat16)) return;  // this processor has none
+  CHECK(serves(4, Element::bfloat16));
+  CHECK_FALSE(serves(3, Element::bfloat16));
+  CHECK_FALSE(serves(0, Element::float32));
+  for (const int rows : {32, 47, 64, 96, 100, 111})
+    for (const int out : {1, 16, 37, 300}) {
+      CAPTURE(rows);
+      CAPTURE(out);
+      for (const int in : {2, 30, 32, 258, 588})
+        for (const auto dtype : {mx::bfloat16, mx::float16})
+          CHECK(error_of({.data = noise({out, in}, 5, dtype)}, rows) < kRounding);
+      for (const int bits : {2, 4, 8})
+        for (const auto scales : {mx::float32, mx::bfloat16, mx::float16})
+          CHECK(error_of(packed(out, 32 * 11, 32, bits, scales), rows) < kRounding);
+    }
+  const LinearWeight w = packed(75, 576, 64, 4);
+  const auto bias = noise({75}, 9), x = noise({70, 576}, 3);
+  CHECK(difference(linear(x, w, bias), linear(x, w) + bias) < 1e-4f);
+}
+
 TEST_CASE("a bias is added once to every row") {
   const LinearWeight w = packed(75, 576, 64, 4);  // several runs of inputs
   const auto bias = noise({75}, 9);
@@ -143,6 +168,9 @@ TEST_CASE("other types and modes go MLX's way and agree with it") {
 TEST_CASE("workspace is what the headers say") {
   CHECK(linear_workspace(1, {.data = noise({8, 64}, 1)}) == 0);
   CHECK(linear_workspace(3, packed(8, 64, 64, 4)) == few_rows_workspace(3, 64) * 4);
-  CHECK(linear_workspace(100, packed(8, 64, 64, 4)) == many_rows_workspace(100, 64) * 4);
+  const auto whole = packed(8, 64, 64, 4);
+  const bool tiles = takes_tile_rows(100, {.out = 8, .in = 64, .bits = 4, .group = 64});
+  CHECK(linear_workspace(100, whole) ==
+        (tiles ? tile_rows_workspace(100, 64) : many_rows_workspace(100, 64)) * 4);
   CHECK(many_rows_workspace(1 << 20, 1024) <= kBlockFloats);
 }

@@ -1,0 +1,35 @@
+#pragma once
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/many_rows.h"
+#include "kernels/weight_view.h"
+
+namespace mlx_vision::kernels {
+
+inline constexpr std::size_t kTileBlockFloats = std::size_t(4) << 20;  ///< of x, taken apart, at a time
+
+/// Words of unpacked weights, taken apart, that each thread holds.
+inline constexpr std::size_t kTilePanelWords = kPanelFloats * 3 / 2 + 16;
+
+/// Rows of x in one block, a multiple of 32.
+constexpr int tile_block_rows(int rows, int in) {
+  const int all = (rows + 31) / 32 * 32, wide = (in + 31) / 32 * 32;
+  return std::min(all, std::max(32, int(kTileBlockFloats * 2 / 3 / std::size_t(wide)) / 32 * 32));
+}
+
+/// Floats of workspace that tile_rows() takes: three halves for each value.
+constexpr std::size_t tile_rows_workspace(int rows, int in) {
+  return std::size_t(tile_block_rows(rows, in)) * std::size_t((in + 31) / 32 * 32) * 3 / 2 + 16;
+}
+
+/// Whether this processor's matrix unit (Intel AMX, products of bfloat16) is there and is the faster way:
+/// bfloat16 and float16 weights, and packed ones of 2, 4 or 8 bits, from some rows on.
+bool takes_tile_rows(int rows, const WeightView& weight);
+
+/// As many_rows() on the matrix unit. x is taken apart into three bfloat16 parts, which hold all of its 24
+/// bits; bfloat16 weights are as they are, float16 ones two parts, packed ones three. `workspace` holds
+/// tile_rows_workspace() floats.
+void tile_rows(const LinearProduct& product, float* workspace);
+
+}  // namespace mlx_vision::kernels
