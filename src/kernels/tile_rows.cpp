@@ -23,7 +23,9 @@ namespace {
 constexpr int kSide = 16, kDepth = 2 * kSide, kTileWords = kSide * kSide;
 constexpr std::size_t kLine = 64;  ///< bytes of the cache's
 constexpr int kParts = 3;          // of float32
-constexpr int kColumns = kPanelColumns, kPanel = kPanelDepth;
+// A panel of weights: inputs, and outputs where these have one part.
+constexpr int kPanel = 512, kColumns = 256;
+static_assert(std::size_t(kPanel) / 2 * (kColumns / 2) * kParts + kLine / 4 <= kTilePanelWords);
 
 using Words = std::uint32_t;
 
@@ -196,6 +198,11 @@ void transpose(std::array<__m512i, kSide>& r) {
   }
 }
 
+int parts_of(const WeightView& w) {
+  if (w.packed()) return kParts;
+  return w.element == Element::float16 ? 2 : 1;
+}
+
 /// Which inputs of which outputs a panel holds.
 struct PanelAt {
   int n, columns, k0, steps;
@@ -348,6 +355,11 @@ void multiply_stripe(const Block& block, const Stripe& s, int m, int n, bool fir
     if (!whole) copy(target, y, rows, columns);
     start(target.at, target.stride);
   }
+  if (columns == kStripe)  // what the next stripe begins with, while this one is multiplied
+    for (int r = 0; r < rows; ++r)
+      for (int i = 0; i < kStripe; i += kSide)
+        _mm_prefetch(reinterpret_cast<const char*>(y.at + std::size_t(r) * stride + kStripe + i),
+                     _MM_HINT_T0);
   multiply(s);
   store(target.at, target.stride);
   if (!whole) copy(y, target, rows, columns);
@@ -357,7 +369,7 @@ void multiply_part(const Block& block, int n0, int columns) {
   thread_local const auto held = std::make_unique<Words[]>(kTilePanelWords);
   Words* const panel = aligned(held.get());
   const WeightView& w = block.p.weight;
-  const int parts = w.packed() ? kParts : w.element == Element::float16 ? 2 : 1;
+  const int parts = parts_of(w);
   const Tiles tiles;
   for (int k0 = 0; k0 < w.in; k0 += kPanel) {
     const int steps = block.panel_steps(k0);
@@ -395,7 +407,8 @@ void tile_rows(const LinearProduct& product, float* workspace) {
     const Block block{product, packed, first, std::min(step, product.rows - first)};
     pool.run(block.strips(), [&](int strip) { pack_strip(block, strip); });
     const int wanted = pool.threads() == 1 ? 1 : 4 * pool.threads();
-    const int columns = std::clamp(rounded_up((out + wanted - 1) / wanted, kStripe), kStripe, kColumns);
+    const int columns = std::clamp(rounded_up((out + wanted - 1) / wanted, kStripe), kStripe,
+                                   parts_of(product.weight) == 1 ? kColumns : kColumns / 2);
     pool.run((out + columns - 1) / columns, [&](int task) {
       const int n = task * columns;
       multiply_part(block, n, std::min(columns, out - n));
