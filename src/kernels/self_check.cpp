@@ -11,13 +11,16 @@
 #include <vector>
 
 #include "core/thread_pool.h"
+#include "kernels/tile_rows.h"
 
 namespace mlx_vision::kernels {
 
 std::string instruction_set() {
   // The lowest bit is the best target; a machine may have others than the compiler knows.
   const std::int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
-  return hwy::TargetName(targets & -targets);
+  const std::string name = hwy::TargetName(targets & -targets);
+  const WeightView bfloat16{.out = 1, .in = 32, .element = Element::bfloat16};
+  return takes_tile_rows(1 << 10, bfloat16) ? name + " and AMX" : name;
 }
 
 double product_error(const mx::array& x, const mx::array& w, const mx::array& y) {

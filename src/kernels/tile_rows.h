@@ -7,15 +7,21 @@
 
 namespace mlx_vision::kernels {
 
-inline constexpr std::size_t kTileBlockFloats = std::size_t(4) << 20;  ///< of x, taken apart, at a time
+/// Values of x that are taken apart at a time: what stays near the processor, but enough rows to repay the
+/// weights' being unpacked for each block.
+inline constexpr std::size_t kTileBlockValues = std::size_t(700) << 10,
+                             kMostTileBlockValues = std::size_t(2700) << 10;
+inline constexpr int kTileBlockRows = 512;
 
 /// Words of unpacked weights, taken apart, that each thread holds.
 inline constexpr std::size_t kTilePanelWords = kPanelFloats * 3 / 2 + 16;
 
 /// Rows of x in one block, a multiple of 32.
 constexpr int tile_block_rows(int rows, int in) {
-  const int all = (rows + 31) / 32 * 32, wide = (in + 31) / 32 * 32;
-  return std::min(all, std::max(32, int(kTileBlockFloats * 2 / 3 / std::size_t(wide)) / 32 * 32));
+  const std::size_t wide = std::size_t((in + 31) / 32 * 32);
+  const auto whole = [&](std::size_t values) { return int(values / wide) / 32 * 32; };
+  const int fit = std::min(std::max(whole(kTileBlockValues), kTileBlockRows), whole(kMostTileBlockValues));
+  return std::min((rows + 31) / 32 * 32, std::max(32, fit));
 }
 
 /// Floats of workspace that tile_rows() takes: three halves for each value.

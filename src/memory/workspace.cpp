@@ -13,6 +13,7 @@ constexpr Bytes kBytesPerScore = 8;    // nn/attention.cpp: what the split is re
 
 // kernels/many_rows.h, kernels/tile_rows.h and kernels/attend.h
 constexpr std::int64_t kTileRows = 12, kBlockFloats = 4 << 20, kPanelFloats = 256 * 256;
+constexpr std::int64_t kMatrixValues = 700 << 10, kMostMatrixValues = 2700 << 10, kMatrixBlockRows = 512;
 constexpr std::int64_t kMatrixRows = 32, kLineFloats = 16,
                        kMatrixPanelFloats = kPanelFloats * 3 / 2 + kLineFloats;
 constexpr std::int64_t kQueryRows = 192 + kTileRows, kKeyTile = 128, kValueColumns = 32;
@@ -72,12 +73,15 @@ std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std:
   if (model.kernel_threads == 0) return 0;
   if (rows < kManyRows) return kFloat * Bytes(rows * (2 * in + 256));
   // By vectors, or on the matrix unit, where x has half as many values again.
-  const auto block = [&](std::int64_t unit, std::int64_t width) {
-    const std::int64_t all = (rows + unit - 1) / unit * unit;
-    return width * std::min(all, std::max(unit, kBlockFloats / width / unit * unit));
+  const auto whole = [](std::int64_t count, std::int64_t unit) { return count / unit * unit; };
+  const auto block = [&](std::int64_t unit, std::int64_t fit) {
+    return std::min(whole(rows + unit - 1, unit), std::max(unit, fit));
   };
-  const std::int64_t wide = (in + kMatrixRows - 1) / kMatrixRows * kMatrixRows;
-  return kFloat * Bytes(std::max(block(kTileRows, in), block(kMatrixRows, wide * 3 / 2) + kLineFloats));
+  const std::int64_t wide = whole(in + kMatrixRows - 1, kMatrixRows);
+  const std::int64_t fit = std::min(std::max(whole(kMatrixValues / wide, kMatrixRows), kMatrixBlockRows),
+                                    whole(kMostMatrixValues / wide, kMatrixRows));
+  return kFloat * Bytes(std::max(block(kTileRows, whole(kBlockFloats / in, kTileRows)) * in,
+                                 block(kMatrixRows, fit) * wide * 3 / 2 + kLineFloats));
 }
 
 std::uint64_t threads_scratch(const ModelShape& model, const BlocksShape& blocks) {
