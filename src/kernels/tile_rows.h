@@ -18,7 +18,7 @@ inline constexpr std::size_t kTilePanelWords = kPanelFloats * 3 / 2 + 16;
 
 /// Rows of x in one block, a multiple of 32.
 constexpr int tile_block_rows(int rows, int in) {
-  const std::size_t wide = std::size_t((in + 31) / 32 * 32);
+  const std::size_t wide = (std::size_t(in) + 31) / 32 * 32;
   const auto whole = [&](std::size_t values) { return int(values / wide) / 32 * 32; };
   const int fit = std::min(std::max(whole(kTileBlockValues), kTileBlockRows), whole(kMostTileBlockValues));
   return std::min((rows + 31) / 32 * 32, std::max(32, fit));
@@ -26,7 +26,7 @@ constexpr int tile_block_rows(int rows, int in) {
 
 /// Floats of workspace that tile_rows() takes: three halves for each value.
 constexpr std::size_t tile_rows_workspace(int rows, int in) {
-  return std::size_t(tile_block_rows(rows, in)) * std::size_t((in + 31) / 32 * 32) * 3 / 2 + 16;
+  return std::size_t(tile_block_rows(rows, in)) * ((std::size_t(in) + 31) / 32 * 32) * 3 / 2 + 16;
 }
 
 /// Whether this processor's matrix unit (Intel AMX, products of bfloat16) is there and is the faster way:
