@@ -123,30 +123,6 @@ nn::DecoderSpec qwen3(const core::ConfigReader& c) {
   return s;
 }
 
-}  // namespace
-
-nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
-  return text_decoder(text, text.get_or<std::string>("model_type", "llama"));
-}
-
-nn::DecoderSpec text_decoder(const core::ConfigReader& text, std::string_view type) {
-  if (type == "llama") return llama(text);
-  if (type == "mistral") return mistral(text);
-  if (type == "ministral3") return ministral3(text);
-  if (type == "qwen2") return qwen2(text);
-  if (type == "qwen3") return qwen3(text);
-  text.fail("model_type", "expected llama, mistral, ministral3, qwen2 or qwen3, got " + std::string(type));
-}
-
-nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
-  auto s = parse_decoder(text, {8192, 80, 64, 29568, 152064, 1e-5f, 1000000});
-  s.qkv_bias = true;
-  if (!s.rope.sections) text.fail("rope_scaling.mrope_section", "required field is missing, expected a list");
-  return s;
-}
-
-namespace {
-
 // Of the mixture's own configuration, transformers' defaults.
 struct MixtureDefaults {
   int hidden, experts, chosen, shared_hidden;
@@ -154,7 +130,8 @@ struct MixtureDefaults {
 
 nn::MixtureSpec parse_mixture(const core::ConfigReader& c, int width, const MixtureDefaults& d) {
   nn::MixtureSpec m{.width = width, .hidden = c.size_or("moe_intermediate_size", d.hidden, 1, kMaxWidth)};
-  m.experts = c.size_or("num_experts", d.experts, 1, 1 << 12);
+  // transformers 5 saves it under the second name.
+  m.experts = c.size_or("num_local_experts", c.size_or("num_experts", d.experts, 1, 1 << 12), 1, 1 << 12);
   m.chosen = c.size_or("num_experts_per_tok", std::min(d.chosen, m.experts), 1, m.experts);
   if (d.shared_hidden > 0)
     m.shared_hidden = c.size_or("shared_expert_intermediate_size", d.shared_hidden, 1, kMaxWidth);
@@ -171,6 +148,44 @@ std::vector<bool> dense_layers(const core::ConfigReader& c, int layers) {
     out.push_back((i + 1) % step != 0 || std::find(named.begin(), named.end(), i) != named.end());
   return out;
 }
+
+nn::DecoderSpec qwen3_moe(const core::ConfigReader& c) {
+  auto s = parse_decoder(c, {2048, 24, 32, 6144, 151936, 1e-6f, 10000, /*kv_heads=*/4});
+  s.qkv_bias = s.output_bias = c.get_or("attention_bias", false);
+  s.head_norm = true;
+  const int window = c.get_or("use_sliding_window", false) ? c.get_or("sliding_window", 4096) : 0;
+  set_window(s, window, std::vector<bool>(std::size_t(s.layers), true));
+  s.mixture = parse_mixture(c, s.hidden, {768, 128, 8, 0});
+  s.mixture->normalized = c.get_or("norm_topk_prob", false);
+  s.dense = dense_layers(c, s.layers);
+  return s;
+}
+
+}  // namespace
+
+nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
+  return text_decoder(text, text.get_or<std::string>("model_type", "llama"));
+}
+
+nn::DecoderSpec text_decoder(const core::ConfigReader& text, std::string_view type) {
+  if (type == "llama") return llama(text);
+  if (type == "mistral") return mistral(text);
+  if (type == "ministral3") return ministral3(text);
+  if (type == "qwen2") return qwen2(text);
+  if (type == "qwen3") return qwen3(text);
+  if (type == "qwen3_moe") return qwen3_moe(text);
+  text.fail("model_type",
+            "expected llama, mistral, ministral3, qwen2, qwen3 or qwen3_moe, got " + std::string(type));
+}
+
+nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {
+  auto s = parse_decoder(text, {8192, 80, 64, 29568, 152064, 1e-5f, 1000000});
+  s.qkv_bias = true;
+  if (!s.rope.sections) text.fail("rope_scaling.mrope_section", "required field is missing, expected a list");
+  return s;
+}
+
+namespace {
 
 // Absent sections are transformers' own, which must then fit.
 void set_interleaved(const core::ConfigReader& c, nn::RopeSpec& rope, const std::array<int, 3>& sections) {

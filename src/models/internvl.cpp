@@ -1,5 +1,6 @@
 // InternVL 2.5, 3 and 3.5 as transformers has them (arXiv 2412.05271, 2504.10479): InternViT, merged patches,
-// Qwen2, Qwen3 or Llama. Checkpoints: OpenGVLab/InternVL3-1B-hf, OpenGVLab/InternVL3_5-1B-HF.
+// Qwen2, Qwen3, its experts or Llama. Checkpoints: OpenGVLab/InternVL3-1B-hf,
+// OpenGVLab/InternVL3_5-30B-A3B-HF.
 #include "backbones/text_decoders.h"
 #include "models/intern_vl.h"
 #include "models/llava_tower.h"

@@ -1,5 +1,5 @@
 // InternVL 2, 2.5 and 3 in OpenGVLab's own layout (arXiv 2404.16821, 2412.05271, 2504.10479): InternViT,
-// merged patches, Qwen2, Qwen3 or Llama. Checkpoints: OpenGVLab/InternVL3-1B,
+// merged patches, Qwen2, Qwen3, its experts or Llama. Checkpoints: OpenGVLab/InternVL3-1B,
 // mlx-community/InternVL3-2B-4bit.
 #include "backbones/text_decoders.h"
 #include "models/intern_vl.h"

@@ -46,4 +46,22 @@ TEST_CASE("Qwen2's window is for the later layers, and only if it is asked for")
   CHECK(windowed.has_window(4));
 }
 
+TEST_CASE(
+    "Qwen3's experts are numbered under either name, and their weights normed only if it is asked for") {
+  const auto decoder = [](const std::string& fields) {
+    return text_decoder(core::ConfigReader::from_text(
+        R"({"model_type": "qwen3_moe", "num_hidden_layers": 4, "sliding_window": 50)" + fields + "}",
+        "config.json"));
+  };
+  CHECK(decoder("").mixture->experts == 128);
+  CHECK(decoder(R"(, "num_experts": 8)").mixture->experts == 8);
+  CHECK(decoder(R"(, "num_local_experts": 16)").mixture->experts == 16);
+  CHECK_FALSE(decoder("").mixture->normalized);
+  CHECK(decoder(R"(, "norm_topk_prob": true)").mixture->normalized);
+  CHECK_FALSE(decoder("").has_window(0));
+  CHECK(decoder(R"(, "use_sliding_window": true)").has_window(0));
+  CHECK(decoder(R"(, "decoder_sparse_step": 2, "mlp_only_layers": [1])").dense ==
+        std::vector{true, true, true, false});
+}
+
 }  // namespace mlx_vision::backbones
