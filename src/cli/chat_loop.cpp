@@ -39,10 +39,6 @@ std::pair<std::string, std::string> split_command(const std::string& line) {
   return {line.substr(0, end), line.substr(first, line.find_last_not_of(" \t") + 1 - first)};
 }
 
-}  // namespace
-
-namespace {
-
 // How the same file is found from another working directory.
 std::string lasting_source(const std::string& source, const std::string& place) {
   const auto location = locate_image(source, place);

@@ -55,6 +55,13 @@ void refuse_unknown(const json& object, std::initializer_list<std::string_view> 
       fail(at(place, key), "this field is not supported");
 }
 
+// transformers' three spellings of an "image" or a "video".
+std::string plain_source(const json& part, const std::string& kind, const std::string& place) {
+  for (const auto& key : {kind, std::string("path"), std::string("url")})
+    if (part.contains(key)) return text_field(part, key.c_str(), place);
+  fail(place, (kind == "image" ? "an " : "a ") + kind + " part needs \"" + kind + "\", \"path\" or \"url\"");
+}
+
 // The two spellings of OpenAI ("image_url": {"url": …} or a plain text) and the three of transformers.
 std::string image_source(const json& part, const std::string& type, const std::string& place) {
   if (type == "image_url") {
@@ -68,9 +75,7 @@ std::string image_source(const json& part, const std::string& type, const std::s
     return text_field(*it, "url", inner);
   }
   refuse_unknown(part, {"type", "image", "path", "url"}, place);
-  for (const char* key : {"image", "path", "url"})
-    if (part.contains(key)) return text_field(part, key, place);
-  fail(place, "an image part needs \"image\", \"path\" or \"url\"");
+  return plain_source(part, "image", place);
 }
 
 // As an image's: "video_url": {"url": …}, or "video", "path" or "url".
@@ -81,9 +86,7 @@ std::string video_source(const json& part, const std::string& type, const std::s
     return text_field(*it, "url", at(place, "video_url"));
   }
   if (type == "video_url") return text_field(part, "video_url", place);
-  for (const char* key : {"video", "path", "url"})
-    if (part.contains(key)) return text_field(part, key, place);
-  fail(place, "a video part needs \"video\", \"path\" or \"url\"");
+  return plain_source(part, "video", place);
 }
 
 VideoSampling video_sampling(const json& part, const std::string& place) {

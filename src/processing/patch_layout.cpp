@@ -42,6 +42,13 @@ void for_each_patch(Size size, const PatchLayout& layout, const Use& use) {
 
 }  // namespace
 
+PatchLayout read_layout(const core::ConfigReader& config, PatchLayout layout) {
+  layout.patch = config.size_or("patch_size", layout.patch, 1, 256);
+  layout.temporal = config.size_or("temporal_patch_size", layout.temporal, 1, 8);
+  layout.merge = config.size_or("merge_size", layout.merge, 1, 16);
+  return layout;
+}
+
 std::vector<float> planar_patches(std::span<const Image> frames, const PatchLayout& layout,
                                   const media::NormalizeTable& table) {
   const Image& image = frames[0];

@@ -2,6 +2,7 @@
 #include <span>
 #include <vector>
 
+#include "core/config.h"
 #include "media/normalize.h"
 #include "mlx_vision/image.h"
 #include "processing/resize_rules.h"
@@ -21,6 +22,9 @@ struct PatchLayout {
   int factor() const { return patch * merge; }
   std::size_t row() const { return std::size_t(3 * temporal) * std::size_t(patch) * std::size_t(patch); }
 };
+
+/// The class's defaults replaced by what the file says. @throws ConfigError
+PatchLayout read_layout(const core::ConfigReader& config, PatchLayout layout);
 
 /// `[patches, 3, temporal, p, p]` of that many frames of one size, or of one, which is each; sides are
 /// multiples of p (in merge_blocks, of p * merge). @throws MediaError if that is more than one array may

@@ -125,9 +125,7 @@ class QwenPatches final : public ImageProcessor {
 
 /// The class's defaults replaced by what the file says. @throws ConfigError
 Recipe read_recipe(const core::ConfigReader& config, Recipe recipe, const ImageLimits& limits) {
-  recipe.layout.patch = config.size_or("patch_size", recipe.layout.patch, 1, 256);
-  recipe.layout.temporal = config.size_or("temporal_patch_size", recipe.layout.temporal, 1, 8);
-  recipe.layout.merge = config.size_or("merge_size", recipe.layout.merge, 1, 16);
+  recipe.layout = read_layout(config, recipe.layout);
   const int frames = recipe.budget_counts_frames ? recipe.layout.temporal : 1;
   recipe.budget = limited(read_budget(config, recipe.budget, recipe.reads_pixel_limits), limits, frames);
   return recipe;

@@ -142,9 +142,7 @@ class QwenVideo final : public VideoProcessor {
 
 std::unique_ptr<VideoProcessor> make(const ProcessorFiles& files, const ImageLimits& limits, Recipe recipe) {
   const core::ConfigReader& config = files.video_processor;
-  recipe.layout.patch = config.size_or("patch_size", recipe.layout.patch, 1, 256);
-  recipe.layout.temporal = config.size_or("temporal_patch_size", recipe.layout.temporal, 1, 8);
-  recipe.layout.merge = config.size_or("merge_size", recipe.layout.merge, 1, 16);
+  recipe.layout = read_layout(config, recipe.layout);
   recipe.budget = limited(read_budget(config, recipe.budget, true), limits, 1);
   PixelRule pixels = read_pixel_rule(
       config, recipe.stamped ? PixelDefaults{.mean = kHalf, .std = kHalf, .order = media::RescaleOrder::fused}

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mlx_vision/error.h"
+#include "processing/resize_rules.h"
 
 namespace mlx_vision::processing {
 namespace {
@@ -21,10 +22,7 @@ void check(const VideoSampling& wanted) {
       fail(("numbers of frames in 1.." + std::to_string(kMostFrames)).c_str(), std::to_string(*count));
 }
 
-// Python's round(), floor and ceil to a multiple.
-std::int64_t nearest(double value, int multiple) {
-  return std::int64_t(std::nearbyint(value / multiple)) * multiple;
-}
+// Python's floor and ceil to a multiple.
 std::int64_t below(double value, int multiple) {
   return std::int64_t(std::floor(value / multiple)) * multiple;
 }
@@ -36,7 +34,7 @@ std::int64_t count_frames(std::int64_t frames, double fps, const VideoRule& rule
                           const VideoSampling& wanted) {
   const int factor = rule.factor;
   const auto fixed = wanted.frames ? wanted.frames : wanted.fps ? std::nullopt : rule.frames;
-  if (fixed) return nearest(*fixed, factor);
+  if (fixed) return nearest_multiple(*fixed, factor);
   const double most = double(
       below(double(std::min<std::int64_t>(wanted.max_frames.value_or(rule.max_frames), frames)), factor));
   const double least = double(above(wanted.min_frames.value_or(rule.min_frames), factor));
