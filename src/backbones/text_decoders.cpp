@@ -83,6 +83,15 @@ nn::DecoderSpec llama(const core::ConfigReader& c) {
   return s;
 }
 
+// arXiv 2403.17297; its code is internvl_chat's modeling_internlm2.py.
+nn::DecoderSpec internlm2(const core::ConfigReader& c) {
+  auto s = parse_decoder(c, {4096, 32, 32, 11008, 103168, 1e-6f, 10000});
+  s.qkv_bias = s.output_bias = c.get_or("bias", true);
+  s.grouped_qkv = true;
+  c.ignore({"attn_implementation"});
+  return s;
+}
+
 nn::DecoderSpec mistral(const core::ConfigReader& c) {
   // null means none, as transformers has it; absent, 4096.
   const int window = c.raw().contains("sliding_window") ? c.get_or("sliding_window", 0) : 4096;
@@ -169,13 +178,14 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
 
 nn::DecoderSpec text_decoder(const core::ConfigReader& text, std::string_view type) {
   if (type == "llama") return llama(text);
+  if (type == "internlm2") return internlm2(text);
   if (type == "mistral") return mistral(text);
   if (type == "ministral3") return ministral3(text);
   if (type == "qwen2") return qwen2(text);
   if (type == "qwen3") return qwen3(text);
   if (type == "qwen3_moe") return qwen3_moe(text);
-  text.fail("model_type",
-            "expected llama, mistral, ministral3, qwen2, qwen3 or qwen3_moe, got " + std::string(type));
+  text.fail("model_type", "expected internlm2, llama, mistral, ministral3, qwen2, qwen3 or qwen3_moe, got " +
+                              std::string(type));
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {

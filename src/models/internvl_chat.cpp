@@ -1,5 +1,5 @@
 // InternVL 2, 2.5 and 3 in OpenGVLab's own layout (arXiv 2404.16821, 2412.05271, 2504.10479): InternViT,
-// merged patches, Qwen2, Qwen3, its experts or Llama. Checkpoints: OpenGVLab/InternVL3-1B,
+// merged patches, InternLM2, Qwen2, Qwen3, its experts or Llama. Checkpoints: OpenGVLab/InternVL3-1B,
 // mlx-community/InternVL3-2B-4bit.
 #include "backbones/text_decoders.h"
 #include "models/intern_vl.h"
@@ -14,6 +14,8 @@ weights::NameMap names(const core::ConfigReader&) {
                       {"vision_model.embeddings.patch_embedding.",
                        "vision_tower.embeddings.patch_embeddings.projection."},
                       {"vision_model.encoder.layers.", "vision_tower.encoder.layer."},
+                      {"language_model.model.tok_embeddings.", "language_model.model.embed_tokens."},
+                      {"language_model.output.", "language_model.lm_head."},
                       {"mlp1.0.", "multi_modal_projector.layer_norm."},
                       {"mlp1.1.", "multi_modal_projector.linear_1."},
                       {"mlp1.3.", "multi_modal_projector.linear_2."}},
@@ -22,7 +24,14 @@ weights::NameMap names(const core::ConfigReader&) {
                     {"vision_tower.", ".norm1.", ".layernorm_before."},
                     {"vision_tower.", ".norm2.", ".layernorm_after."},
                     {"vision_tower.", ".ls1", ".lambda_1"},
-                    {"vision_tower.", ".ls2", ".lambda_2"}},
+                    {"vision_tower.", ".ls2", ".lambda_2"},
+                    {"language_model.", ".attention.wo.", ".self_attn.o_proj."},
+                    {"language_model.", ".attention.", ".self_attn."},
+                    {"language_model.", ".feed_forward.w1.", ".mlp.gate_proj."},
+                    {"language_model.", ".feed_forward.w2.", ".mlp.down_proj."},
+                    {"language_model.", ".feed_forward.w3.", ".mlp.up_proj."},
+                    {"language_model.", ".attention_norm.", ".input_layernorm."},
+                    {"language_model.", ".ffn_norm.", ".post_attention_layernorm."}},
           .ignored_suffixes = {".position_ids", ".rotary_emb.inv_freq"}};
 }
 

@@ -130,9 +130,13 @@ RopeSpec parse_rope_object(const core::ConfigReader& text, const core::ConfigRea
                          r.get<float>("high_freq_factor"), r.get<float>("original_max_position_embeddings")};
   } else if (type == "yarn") {
     parse_yarn(r, spec);
+  } else if (type == "dynamic") {
+    // Changes what lies behind these positions only, and no prompt is taken that reaches them.
+    text.size("max_position_embeddings", 1, 1 << 30);
+    r.ignore({"factor"});
   } else if (type != "default" && type != "mrope" && type != "proportional") {
     r.fail(r.has("rope_type") ? "rope_type" : "type",
-           "expected default, linear, llama3, yarn, proportional or mrope, got " + type);
+           "expected default, linear, llama3, yarn, dynamic, proportional or mrope, got " + type);
   }
   if (spec.sections && (spec.llama3 || spec.yarn || spec.scale != 1))
     r.fail("mrope_section", "cannot be combined with " + type);

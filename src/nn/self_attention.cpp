@@ -18,30 +18,40 @@ mx::array grown(const mx::array& x, const QueryGrowth& growth, int begin) {
   return x * mx::astype(mx::array(factors.begin(), {x.shape(2), 1}, mx::float32), x.dtype());
 }
 
+Linear query_map(const Weights& w, const SelfAttentionSpec& s) {
+  if (s.grouped_qkv) return {w["wqkv"], s.hidden, (s.heads + 2 * s.kv_heads) * s.head_dim, s.qkv_bias};
+  return {w["q_proj"], s.hidden, s.heads * s.head_dim * (s.output_gate ? 2 : 1), s.qkv_bias};
+}
+
 }  // namespace
 
 SelfAttention::SelfAttention(const Weights& w, const SelfAttentionSpec& s)
-    : spec_(s),
-      q_(w["q_proj"], s.hidden, s.heads * s.head_dim * (s.output_gate ? 2 : 1), s.qkv_bias),
-      o_(w["o_proj"], s.heads * s.head_dim, s.hidden, s.output_bias) {
+    : spec_(s), q_(query_map(w, s)), o_(w["o_proj"], s.heads * s.head_dim, s.hidden, s.output_bias) {
   if (spec_.scale == 0) spec_.scale = 1 / std::sqrt(float(s.head_dim));
   if (s.head_norm) q_norm_.emplace(w["q_norm"], s.head_dim, s.norm_eps, s.norm_offset);
   if (s.shared_keys) {  // some files hold them nevertheless
     for (const char* name : {"k_proj", "v_proj", "k_norm", "v_norm"}) w[name].skip();
     return;
   }
-  k_.emplace(w["k_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias);
-  if (!s.keys_as_values) v_.emplace(w["v_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias);
+  if (!s.grouped_qkv) k_.emplace(w["k_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias);
+  if (!s.grouped_qkv && !s.keys_as_values)
+    v_.emplace(w["v_proj"], s.hidden, s.kv_heads * s.head_dim, s.qkv_bias);
   if (s.head_norm) k_norm_.emplace(w["k_norm"], s.head_dim, s.norm_eps, s.norm_offset);
 }
 
-SelfAttention::KeysValues SelfAttention::keys_values(const mx::array& x, const Rope& rope,
-                                                     const Rope::Table& table) const {
-  auto keys = split_heads((*k_)(x), spec_.kv_heads);
-  auto values = v_ ? split_heads((*v_)(x), spec_.kv_heads) : keys;
-  if (k_norm_) keys = (*k_norm_)(keys);
-  if (spec_.value_norm) values = rms_normed(values, spec_.norm_eps);
-  return {rope(keys, table), values};
+SelfAttention::Projected SelfAttention::project(const mx::array& x) const {
+  if (spec_.grouped_qkv) {
+    const int shared = spec_.heads / spec_.kv_heads;
+    const auto groups =
+        mx::reshape(q_(x), {x.shape(0), x.shape(1), spec_.kv_heads, shared + 2, spec_.head_dim});
+    const auto parts = mx::split(groups, mx::Shape{shared, shared + 1}, 3);
+    const auto heads = [](const mx::array& part) { return mx::swapaxes(mx::flatten(part, 2, 3), 1, 2); };
+    return {heads(parts[0]), heads(parts[1]), heads(parts[2])};
+  }
+  Projected out{.queries = split_heads(q_(x), spec_.heads)};
+  if (k_) out.keys = split_heads((*k_)(x), spec_.kv_heads);
+  if (k_) out.values = v_ ? split_heads((*v_)(x), spec_.kv_heads) : *out.keys;
+  return out;
 }
 
 // The cache holds the keys of these queries' tokens.
@@ -61,7 +71,7 @@ mx::array SelfAttention::attend(mx::array queries, const KvCache& cache,
 
 mx::array SelfAttention::operator()(const mx::array& x, const Rope& rope, const StepPositions& positions,
                                     std::span<LayerCache* const> caches) const {
-  auto queries = split_heads(q_(x), spec_.heads);
+  auto [queries, keys, values] = project(x);
   std::optional<mx::array> gate;
   if (spec_.output_gate) {
     const auto both = mx::split(queries, 2, -1);
@@ -70,12 +80,13 @@ mx::array SelfAttention::operator()(const mx::array& x, const Rope& rope, const 
   }
   if (q_norm_) queries = (*q_norm_)(queries);
   queries = rope(queries, positions.table);
-  std::optional<KeysValues> fresh;
-  if (k_) fresh = keys_values(x, rope, positions.table);
+  if (k_norm_) keys = (*k_norm_)(*keys);
+  if (keys) keys = rope(*keys, positions.table);
+  if (values && spec_.value_norm) values = rms_normed(*values, spec_.norm_eps);
   std::vector<mx::array> outputs;  // sequences differ in length, so each attends on its own
   for (int b = 0; b < int(caches.size()); ++b) {
     auto& cache = std::get<KvCache>(*caches[b]);
-    if (fresh) cache.append(batch_row(fresh->keys, b), batch_row(fresh->values, b));
+    if (keys) cache.append(batch_row(*keys, b), batch_row(*values, b));
     outputs.push_back(attend(batch_row(queries, b), cache, positions.mutual));
   }
   const auto y = merge_heads(joined(std::move(outputs), 0));

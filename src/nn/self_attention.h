@@ -18,10 +18,11 @@ struct QueryGrowth {
 struct SelfAttentionSpec {
   int hidden = 0, heads = 0, kv_heads = 0, head_dim = 0;
   bool qkv_bias = false;
-  bool output_bias = false;     ///< of o_proj
-  bool head_norm = false;       ///< RMSNorm of each head's queries and keys, before rotation (Qwen3, Gemma 3)
-  bool output_gate = false;     ///< q_proj gives each head a gate besides its query (Qwen3.5)
-  bool value_norm = false;      ///< RMSNorm without a weight of each head's values (Gemma 3n, 4)
+  bool output_bias = false;  ///< of o_proj
+  bool head_norm = false;    ///< RMSNorm of each head's queries and keys, before rotation (Qwen3, Gemma 3)
+  bool output_gate = false;  ///< q_proj gives each head a gate besides its query (Qwen3.5)
+  bool grouped_qkv = false;  ///< one map, wqkv: by head of keys, its queries, the key, the value (InternLM2)
+  bool value_norm = false;   ///< RMSNorm without a weight of each head's values (Gemma 3n, 4)
   bool keys_as_values = false;  ///< values are the keys before their norm and rotation: no v_proj
   bool shared_keys = false;  ///< keys and values are those of an earlier layer's cache: no k_proj, no v_proj
   float norm_eps = 1e-6f, norm_offset = 0;
@@ -37,7 +38,8 @@ struct StepPositions {
   std::span<const MutualRows> mutual = {};  ///< rows of pictures that see each other both ways
 };
 
-/// A decoder's attention with its cache, under the names q_proj, k_proj, v_proj, o_proj, q_norm, k_norm.
+/// A decoder's attention with its cache, under the names q_proj, k_proj, v_proj (or wqkv), o_proj, q_norm,
+/// k_norm.
 class SelfAttention {
  public:
   SelfAttention(const Weights& w, const SelfAttentionSpec& spec);
@@ -48,14 +50,17 @@ class SelfAttention {
   LayerCache new_cache() const { return KvCache(spec_.window); }
 
  private:
-  struct KeysValues {
-    mx::array keys, values;
+  /// `[B, heads, L, head_dim]` as the maps give them; no keys with shared_keys.
+  struct Projected {
+    mx::array queries;
+    std::optional<mx::array> keys, values;
   };
-  KeysValues keys_values(const mx::array& x, const Rope& rope, const Rope::Table& table) const;
+  Projected project(const mx::array& x) const;
   mx::array attend(mx::array queries, const KvCache& cache, std::span<const MutualRows> mutual) const;
 
   SelfAttentionSpec spec_;
-  Linear q_, o_;
+  Linear q_;  ///< wqkv with grouped_qkv
+  Linear o_;
   std::optional<Linear> k_, v_;
   std::optional<RmsNorm> q_norm_, k_norm_;
 };
