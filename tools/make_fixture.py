@@ -38,8 +38,8 @@ from fixture.families import Fixture  # noqa: E402
 VARIANTS = {
     "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "qwen3_vl": "base hf 4bit",
     "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
-    "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf",
-    "llava_onevision": "base hf", "gemma3": "base hf 4bit", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf",
+    "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf 4bit",
+    "llava_onevision": "base hf 4bit", "gemma3": "base hf 4bit", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf 4bit",
     "internvl": "base hf 4bit", "internvl_moe": "hf", "internvl_chat": "base hf 4bit", "internvl_internlm2": "hf",
     "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "bunny_llama": "hf", "fastvlm": "base hf 4bit", "gemma3n": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf 4bit", "gemma4_moe": "base hf 4bit", "gemma4_unified": "base hf 4bit",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/models.md that the program itself knows: image rules by model_type, and the vision configuration table.
+"""Writes the tables of docs/models.md that the program itself knows: families, image rules by model_type, and the vision configuration table.
 
     python tools/models_table.py build/mlx-vision
 """
@@ -9,15 +9,25 @@ import subprocess
 import sys
 
 DOCUMENT = pathlib.Path(__file__).resolve().parent.parent / "docs" / "models.md"
-BEGIN, END = "<!-- tools/models_table.py -->\n", "<!-- end -->\n"
+END = "<!-- end -->\n"
 
 
 def numbers(values):
     return " ".join(map(str, values))
 
 
-def tables(program):
-    known = json.loads(subprocess.run([program, "models", "--json"], capture_output=True, text=True, check=True).stdout)
+def families(known):
+    text = ("| `model_type` | Vision | Language | `--prompt` with `--image` | Video | Compared | For example, of mlx-community |\n"
+            "|---|---|---|---|---|---|---|\n")
+    for one in known["families"]:
+        names = ", ".join(f"`{name}`" for name in (one["model_type"], *one["aliases"]))
+        order = "pictures, then words" if one["images_first"] else "words, then pictures"
+        text += (f"| {names} | {one['vision']} | {one['language']} | {order} | {'yes' if one['videos'] else 'no'} | {one['compared']} | "
+                 f"{one['repositories']} |\n")
+    return text
+
+
+def image_rules(known):
     text = "| `model_type` | Images |\n|---|---|\n"
     for name, rule in known["image_rules"].items():
         loads = "" if name in known["prepared_only"] else " (loads)"
@@ -31,8 +41,12 @@ def tables(program):
 
 
 def with_tables(text, program):
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + tables(program) + END + rest.split(END)[1]
+    known = json.loads(subprocess.run([program, "models", "--json"], capture_output=True, text=True, check=True).stdout)
+    for table in (families, image_rules):
+        begin = f"<!-- tools/models_table.py: {table.__name__} -->\n"
+        before, rest = text.split(begin)
+        text = before + begin + table(known) + rest[rest.index(END):]
+    return text
 
 
 if __name__ == "__main__":

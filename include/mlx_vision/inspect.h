@@ -48,10 +48,13 @@ MLX_VISION_API DeviceInfo device_info();
 struct FamilyInfo {
   std::string model_type;
   std::vector<std::string> aliases;  ///< further model_types that it serves
-  std::string image_rule;    ///< the reference's defaults in words: size or rule, limits, mean and std
-  std::string placeholder;   ///< of one image in a rendered prompt
-  bool images_first = true;  ///< where the images of a prompt with --image stand
-  bool videos = false;       ///< whether it takes any
+  std::string image_rule;        ///< the reference's defaults in words: size or rule, limits, mean and std
+  std::string placeholder;       ///< of one image in a rendered prompt
+  bool images_first = true;      ///< where the images of a prompt with --image stand
+  bool videos = false;           ///< whether it takes any
+  std::string vision, language;  ///< its parts in words
+  std::string compared;          ///< kinds of checkpoints that were compared with the references
+  std::string repositories;      ///< of mlx-community, for example, separated by commas
 };
 
 /// Every family, in the order of their names.

@@ -22,15 +22,19 @@ std::string quoted(const std::string& text) { return nlohmann::json(text).dump()
 
 std::string table(const std::vector<FamilyInfo>& families, const std::vector<VisionConfig>& rows) {
   std::string text =
-      "Families (a checkpoint's own files decide; these are the reference's defaults), any number of "
-      "images:\n";
+      "Families (a checkpoint's own files decide; the image rules are the reference's defaults), any number "
+      "of images; tested: the kinds of checkpoints that the references' answers were compared for:\n";
   for (const FamilyInfo& family : families) {
     text.append("\n").append(family.model_type);
     for (const auto& alias : family.aliases) text.append(", ").append(alias);
     text.append("\n  images  ").append(family.image_rule).append("\n  prompt  ");
     text.append(family.images_first ? "images, then text" : "text, then images");
     text.append("; an image is ").append(quoted(family.placeholder));
-    text.append(family.videos ? "; videos before the text\n" : "\n");
+    text.append(family.videos ? "; videos before the text" : "; no videos");
+    text.append("\n  parts   ").append(family.vision).append("; ").append(family.language);
+    text.append("\n  tested  ").append(family.compared);
+    if (!family.repositories.empty()) text.append("\n  hub     mlx-community: ").append(family.repositories);
+    text.append("\n");
   }
   text.append("\nImages only (preprocess and see):\n\n");
   for (const ImageRule& type : image_rules())
@@ -61,7 +65,11 @@ nlohmann::ordered_json object_of(const std::vector<FamilyInfo>& families,
                                {"image_rule", family.image_rule},
                                {"placeholder", family.placeholder},
                                {"images_first", family.images_first},
-                               {"videos", family.videos}});
+                               {"videos", family.videos},
+                               {"vision", family.vision},
+                               {"language", family.language},
+                               {"compared", family.compared},
+                               {"repositories", family.repositories}});
   for (const VisionConfig& row : rows) out["rows"].push_back(to_json(row));
   return out;
 }

@@ -271,7 +271,11 @@ std::vector<FamilyInfo> describe_families() {
                    .image_rule = processor->describe(),
                    .placeholder = std::string(processor->placeholder()),
                    .images_first = family->prompt_rule != processing::PromptRule::text_first,
-                   .videos = processor->videos() != nullptr});
+                   .videos = processor->videos() != nullptr,
+                   .vision = std::string(family->about.vision),
+                   .language = std::string(family->about.language),
+                   .compared = std::string(family->about.compared),
+                   .repositories = std::string(family->about.repositories)});
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model_type < b.model_type; });
   return out;

@@ -99,6 +99,10 @@ constexpr std::string_view kAliases[] = {"llava_qwen2"};
 constexpr Family kFastVlm{.model_type = "fastvlm",
                           .aliases = kAliases,
                           .prompt_rule = processing::PromptRule::token_newline,
+                          .about = {.vision = "FastViTHD",
+                                    .language = "Qwen2",
+                                    .compared = "float32, original, 4-bit",
+                                    .repositories = "FastVLM-0.5B-bf16"},
                           .names = names,
                           .build = build};
 

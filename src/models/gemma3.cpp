@@ -91,6 +91,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kGemma3{.model_type = "gemma3",
                          .prompt_rule = processing::PromptRule::text_first,
+                         .about = {.vision = "SigLIP, mean of 4x4 patches",
+                                   .language = "Gemma 3: windows, pictures read both ways",
+                                   .compared = "float32, original, 4-bit",
+                                   .repositories = "gemma-3-4b-it-4bit, gemma-3-12b-it-4bit"},
                          .names = llava_names,
                          .build = build};
 

@@ -138,6 +138,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kGemma3n{.model_type = "gemma3n",
                           .prompt_rule = processing::PromptRule::image_first,
+                          .about = {.vision = "MobileNetV5, its last two stages fused",
+                                    .language = "Gemma 3n: four streams, per-layer embeddings",
+                                    .compared = "float32, original, 4-bit",
+                                    .repositories = "gemma-3n-E2B-it-4bit, gemma-3n-E4B-it-bf16"},
                           .names = names,
                           .build = build};
 

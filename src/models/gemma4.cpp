@@ -55,6 +55,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kGemma4{.model_type = "gemma4",
                          .prompt_rule = processing::PromptRule::image_first,
+                         .about = {.vision = "its own ViT, mean of 3x3 patches",
+                                   .language = "Gemma 4, its experts",
+                                   .compared = "float32, original, 4-bit",
+                                   .repositories = "gemma-4-e2b-it-4bit, gemma-4-26b-a4b-it-4bit"},
                          .names = gemma4_names,
                          .build = build};
 

@@ -101,6 +101,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kGemma4Unified{.model_type = "gemma4_unified",
                                 .prompt_rule = processing::PromptRule::image_first,
+                                .about = {.vision = "raw patches of 48",
+                                          .language = "Gemma 4",
+                                          .compared = "float32, original, 4-bit",
+                                          .repositories = "gemma-4-12B-it-4bit"},
                                 .names = gemma4_names,
                                 .build = build};
 

@@ -95,12 +95,18 @@ constexpr std::string_view kAliases[] = {"smolvlm"};
 
 }  // namespace
 
-constexpr Family kIdefics3{.model_type = "idefics3",
-                           .aliases = kAliases,
-                           .prompt_rule = processing::PromptRule::image_first,
-                           .video_template = kVideoTemplate,
-                           .extra_eos = kExtraEos,
-                           .names = names,
-                           .build = build};
+constexpr Family kIdefics3{
+    .model_type = "idefics3",
+    .aliases = kAliases,
+    .prompt_rule = processing::PromptRule::image_first,
+    .video_template = kVideoTemplate,
+    .extra_eos = kExtraEos,
+    .about = {.vision = "SigLIP on tiles, pixel shuffle",
+              .language = "Llama",
+              .compared = "float32, original, 3-bit, 4-bit",
+              .repositories =
+                  "Idefics3-8B-Llama3-bf16, SmolVLM-Instruct-4bit, SmolVLM2-500M-Video-Instruct-mlx"},
+    .names = names,
+    .build = build};
 
 }  // namespace mlx_vision::models

@@ -30,6 +30,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kInternVl{.model_type = "internvl",
                            .prompt_rule = processing::PromptRule::image_first,
+                           .about = {.vision = "InternViT, 2x2 patches merged",
+                                     .language = "Qwen2, Qwen3, its experts, Llama",
+                                     .compared = "float32, original, 4-bit",
+                                     .repositories = "InternVL3_5-1B-4bit, InternVL3_5-30B-A3B-4bit"},
                            .names = llava_names,
                            .build = build};
 

@@ -66,6 +66,10 @@ constexpr Family kInternVlChat{.model_type = "internvl_chat",
                                .prompt_rule = processing::PromptRule::image_first,
                                .image_token = "<IMG_CONTEXT>",
                                .chat_template = kTemplate,
+                               .about = {.vision = "InternViT with fused maps, 2x2 patches merged",
+                                         .language = "InternLM2, Qwen2, Qwen3, its experts, Llama",
+                                         .compared = "float32, original, 4-bit",
+                                         .repositories = "InternVL3-8B-bf16, InternVL3-14B-8bit"},
                                .names = names,
                                .build = build};
 

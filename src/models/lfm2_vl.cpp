@@ -115,6 +115,10 @@ constexpr std::string_view kAliases[] = {"lfm2-vl"};
 constexpr Family kLfm2Vl{.model_type = "lfm2_vl",
                          .aliases = kAliases,
                          .prompt_rule = processing::PromptRule::image_first,
+                         .about = {.vision = "SigLIP 2, resized positions, 2x2 patches merged",
+                                   .language = "LFM2",
+                                   .compared = "float32, original, 4-bit",
+                                   .repositories = "LFM2-VL-1.6B-8bit, LFM2.5-VL-1.6B-4bit"},
                          .names = names,
                          .build = build};
 

@@ -23,7 +23,13 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 }  // namespace
 
-constexpr Family kLlava{
-    .model_type = "llava", .prompt_rule = processing::PromptRule::text_first, .names = names, .build = build};
+constexpr Family kLlava{.model_type = "llava",
+                        .prompt_rule = processing::PromptRule::text_first,
+                        .about = {.vision = "CLIP, SigLIP or Pixtral's ViT",
+                                  .language = "Llama, Mistral, Qwen2",
+                                  .compared = "float32, original, 4-bit, mixed 4 and 6 bits",
+                                  .repositories = "llava-1.5-7b-4bit"},
+                        .names = names,
+                        .build = build};
 
 }  // namespace mlx_vision::models

@@ -55,6 +55,10 @@ constexpr std::string_view kAliases[] = {"llava-qwen2", "bunny-llama"};
 constexpr Family kLlavaBunny{.model_type = "llava_bunny",
                              .aliases = kAliases,
                              .prompt_rule = processing::PromptRule::token_newline,
+                             .about = {.vision = "SigLIP",
+                                       .language = "Qwen2, Llama",
+                                       .compared = "float32, original, 4-bit",
+                                       .repositories = "nanoLLaVA-1.5-4bit, Bunny-Llama-3-8B-V-4bit"},
                              .names = names,
                              .build = build};
 

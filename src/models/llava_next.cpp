@@ -17,6 +17,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kLlavaNext{.model_type = "llava_next",
                             .prompt_rule = processing::PromptRule::text_first,
+                            .about = {.vision = "CLIP on an overview and tiles",
+                                      .language = "Mistral, Llama, Qwen2",
+                                      .compared = "float32, original, 4-bit",
+                                      .repositories = "llava-v1.6-mistral-7b-8bit"},
                             .names = llava_names,
                             .build = build};
 

@@ -21,6 +21,9 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kLlavaOnevision{.model_type = "llava_onevision",
                                  .prompt_rule = processing::PromptRule::text_first,
+                                 .about = {.vision = "SigLIP on an overview and tiles",
+                                           .language = "Qwen2",
+                                           .compared = "float32, original, 4-bit"},
                                  .names = llava_names,
                                  .build = build};
 

@@ -13,9 +13,14 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const weights::Weights
 
 }  // namespace
 
-constexpr Family kMistral3{.model_type = "mistral3",
-                           .prompt_rule = processing::PromptRule::image_first,
-                           .names = pixtral_names,
-                           .build = build};
+constexpr Family kMistral3{
+    .model_type = "mistral3",
+    .prompt_rule = processing::PromptRule::image_first,
+    .about = {.vision = "Pixtral's ViT, 2x2 patches merged",
+              .language = "Mistral, Ministral 3",
+              .compared = "float32, original, 4-bit",
+              .repositories = "Mistral-Small-3.1-24B-Instruct-2503-4bit, Ministral-3-3B-Instruct-2512-4bit"},
+    .names = pixtral_names,
+    .build = build};
 
 }  // namespace mlx_vision::models

@@ -59,6 +59,15 @@ class Model {
   virtual memory::ModelShape shape() const = 0;
 };
 
+/// A family in words, for people who choose a model.
+struct About {
+  std::string_view vision, language;
+  /// Kinds of checkpoints that goldens of the references hold it to, separated by commas.
+  std::string_view compared;
+  /// Of mlx-community, for example, separated by commas.
+  std::string_view repositories = {};
+};
+
 /// Everything the rest of the program knows about a family: one constant at the end of its file. How its
 /// images are prepared stands in processing::image_processors(), under the same model_type and aliases.
 struct Family {
@@ -76,6 +85,7 @@ struct Family {
   std::string_view video_template = {};
   /// End-of-sequence tokens beyond those of config and tokenizer, by text.
   std::span<const std::string_view> extra_eos = {};
+  About about = {};
   weights::NameMap (*names)(const core::ConfigReader& config) = nullptr;
   std::unique_ptr<Model> (*build)(const core::ConfigReader& config,
                                   const weights::Weights& weights) = nullptr;

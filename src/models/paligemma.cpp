@@ -70,9 +70,14 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 }  // namespace
 
-constexpr Family kPaliGemma{.model_type = "paligemma",
-                            .prompt_rule = processing::PromptRule::glued,
-                            .names = llava_names,
-                            .build = build};
+constexpr Family kPaliGemma{
+    .model_type = "paligemma",
+    .prompt_rule = processing::PromptRule::glued,
+    .about = {.vision = "SigLIP",
+              .language = "Gemma, Gemma 2: the prompt read both ways",
+              .compared = "float32, original, 4-bit",
+              .repositories = "paligemma-3b-mix-224-8bit, paligemma2-3b-ft-docci-448-bf16"},
+    .names = llava_names,
+    .build = build};
 
 }  // namespace mlx_vision::models

@@ -13,6 +13,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const weights::Weights
 
 constexpr Family kPixtral{.model_type = "pixtral",
                           .prompt_rule = processing::PromptRule::plain_answers,
+                          .about = {.vision = "Pixtral's ViT, rotation in two directions",
+                                    .language = "Mistral NeMo",
+                                    .compared = "float32, original, 4-bit",
+                                    .repositories = "pixtral-12b-4bit, pixtral-12b-8bit"},
                           .names = pixtral_names,
                           .build = build};
 

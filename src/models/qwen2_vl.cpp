@@ -18,6 +18,10 @@ constexpr std::string_view kSpellings[] = {"QVQ"};
 constexpr Family kQwen2Vl{.model_type = "qwen2_vl",
                           .spellings = kSpellings,
                           .prompt_rule = processing::PromptRule::text_first,
+                          .about = {.vision = "Qwen ViT, 2x2 patches merged",
+                                    .language = "Qwen2 with multi-axis RoPE",
+                                    .compared = "float32, original, 4-bit, 8-bit, mxfp4, shards",
+                                    .repositories = "Qwen2-VL-2B-Instruct-4bit, Qwen2-VL-2B-Instruct-bf16"},
                           .names = qwen_vl_names,
                           .build = build};
 

@@ -15,6 +15,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kQwen3Vl{.model_type = "qwen3_vl",
                           .prompt_rule = processing::PromptRule::image_first,
+                          .about = {.vision = "Qwen ViT with a table of positions, DeepStack",
+                                    .language = "Qwen3 with interleaved multi-axis RoPE",
+                                    .compared = "float32, original, 4-bit",
+                                    .repositories = "Qwen3-VL-2B-Instruct-4bit, Qwen3-VL-8B-Instruct-8bit"},
                           .names = qwen_vl_names,
                           .build = build};
 

@@ -15,6 +15,10 @@ std::unique_ptr<Model> build(const core::ConfigReader& c, const nn::Weights& w) 
 
 constexpr Family kQwen3VlMoe{.model_type = "qwen3_vl_moe",
                              .prompt_rule = processing::PromptRule::image_first,
+                             .about = {.vision = "Qwen ViT with a table of positions, DeepStack",
+                                       .language = "Qwen3 with experts",
+                                       .compared = "float32, original, 4-bit",
+                                       .repositories = "Qwen3-VL-30B-A3B-Instruct-4bit"},
                              .names = qwen_vl_names,
                              .build = build};
 

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "fixture.h"
 #include "models/decoder_only.h"
@@ -61,7 +63,32 @@ void check_features(const Loaded& loaded, const Fixture& f, const nlohmann::json
   CHECK(largest_difference(own, golden) < kLogitTolerance * std::max(1.0f, largest));
 }
 
+// A fixture's variant as Family::about names it.
+std::string in_words(std::string variant) {
+  static const std::map<std::string, std::string> words{
+      {"base", "float32"}, {"hf", "original"}, {"mixed_4_6", "mixed 4 and 6 bits"}, {"sharded", "shards"}};
+  if (const auto known = words.find(variant); known != words.end()) return known->second;
+  if (variant.ends_with("bit")) variant.insert(variant.size() - 3, "-");
+  return variant;
+}
+
 }  // namespace
+
+TEST_CASE("what a family says it was compared with is what its fixtures hold") {
+  std::map<std::string_view, std::set<std::string>> held;
+  for (const auto& name : names()) {
+    const auto golden = read(name).golden;
+    const auto& family = mv::models::find_family(golden.at("family").get<std::string>());
+    held[family.model_type].insert(in_words(golden.at("variant").get<std::string>()));
+  }
+  for (const auto* family : mv::models::families()) {
+    CAPTURE(std::string(family->model_type));
+    std::set<std::string> said;
+    std::stringstream list{std::string(family->about.compared)};
+    for (std::string word; std::getline(list >> std::ws, word, ',');) said.insert(word);
+    CHECK(said == held[family->model_type]);
+  }
+}
 
 TEST_CASE("every registered family has a fixture") {
   const std::set<std::string_view> alias_only{"fastvlm", "lfm2_vl", "llava_bunny"};  // in checkpoints, mostly

@@ -36,8 +36,11 @@ TEST_CASE("rope_theta is found in every place that configurations use") {
 
 TEST_CASE("what is not supported is refused by name") {
   CHECK(refusal(R"({"rope_scaling": {"type": "longrope", "factor": 2}})") ==
-        "config.json.rope_scaling.type: expected default, linear, llama3, yarn, proportional or mrope, got "
+        "config.json.rope_scaling.type: expected default, linear, llama3, yarn, dynamic, proportional or "
+        "mrope, got "
         "longrope");
+  CHECK(refusal(R"({"rope_scaling": {"type": "dynamic", "factor": 2}})").find("max_position_embeddings") !=
+        std::string::npos);
   CHECK(refusal(R"({"partial_rotary_factor": 0.2})").find("expected an even part of head_dim 16") !=
         std::string::npos);
   CHECK(refusal(R"({"rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 4]}})")
