@@ -135,6 +135,11 @@ MODELS = {
     "internvl2_5_1b": ("internvl_chat", {
         "force_image_size": 448, "max_dynamic_patch": 12, "llm_config": QWEN2_05B,
         "vision_config": {**INTERN_VIT, "norm_type": "layer_norm", "qk_normalization": False, "qkv_bias": True}}, {}),
+    "internvl2_2b": ("internvl_internlm2-hf", {
+        "force_image_size": 448, "max_dynamic_patch": 12,
+        "llm_config": {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 24, "num_attention_heads": 16,
+                       "num_key_value_heads": 8, "vocab_size": 92553, "max_position_embeddings": 32768},
+        "vision_config": {**INTERN_VIT, "norm_type": "layer_norm", "qk_normalization": False, "qkv_bias": True}}, {}),
     "lfm2_vl_450m": ("lfm2_vl", {
         "projector_hidden_size": 2560,
         "text_config": {"hidden_size": 1024, "block_ff_dim": 6656, "block_multiple_of": 256, "num_hidden_layers": 16,

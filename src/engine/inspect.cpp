@@ -39,7 +39,8 @@ std::string sizes(const Config& config, std::initializer_list<Size> wanted) {
 
 std::vector<std::pair<std::string, std::string>> all_sizes(const Config& config) {
   // Some families keep the language model's numbers at the top level.
-  const Config text = config.is_object("text_config") ? config.child("text_config") : config;
+  const char* part = config.is_object("llm_config") ? "llm_config" : "text_config";
+  const Config text = config.is_object(part) ? config.child(part) : config;
   return {{"language", sizes(text, {{"hidden", {"hidden_size"}},
                                     {"layers", {"num_hidden_layers"}},
                                     {"heads", {"num_attention_heads"}},
@@ -95,7 +96,7 @@ void ignore_known(const Config& config) {
     const Config copy = config.child("quantization_config");
     for (const std::string& key : copy.keys()) copy.ignore({key});
   }
-  for (const char* part : {"text_config", "vision_config"})
+  for (const char* part : {"text_config", "llm_config", "vision_config"})
     if (config.is_object(part))
       config.child(part).ignore({"architectures", "transformers_version", "torch_dtype", "dtype",
                                  "_name_or_path", "use_cache", "initializer_range", "attention_dropout",

@@ -46,7 +46,8 @@ SelfAttention::Projected SelfAttention::project(const mx::array& x) const {
         mx::reshape(q_(x), {x.shape(0), x.shape(1), spec_.kv_heads, shared + 2, spec_.head_dim});
     const auto parts = mx::split(groups, mx::Shape{shared, shared + 1}, 3);
     const auto heads = [](const mx::array& part) { return mx::swapaxes(mx::flatten(part, 2, 3), 1, 2); };
-    return {heads(parts[0]), heads(parts[1]), heads(parts[2])};
+    // The cache keeps the values: as a part of the whole, they would keep that.
+    return {heads(parts[0]), heads(parts[1]), mx::contiguous(heads(parts[2]))};
   }
   Projected out{.queries = split_heads(q_(x), spec_.heads)};
   if (k_) out.keys = split_heads((*k_)(x), spec_.kv_heads);
