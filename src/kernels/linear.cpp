@@ -6,6 +6,7 @@
 #include "kernels/cpu_array.h"
 #include "kernels/few_rows.h"
 #include "kernels/many_rows.h"
+#include "kernels/tile_packed.h"
 #include "kernels/tile_rows.h"
 #include "mlx/primitives.h"
 
@@ -33,7 +34,7 @@ WeightView view_of(const LinearWeight& w) {
 bool takes_few_rows(int rows, const WeightView& view) { return rows < kManyRows && has_few_rows(view); }
 
 std::size_t workspace_floats(int rows, const WeightView& view) {
-  if (takes_tile_rows(rows, view)) return tile_rows_workspace(rows, view.in);
+  if (takes_tile_packed(rows, view) || takes_tile_rows(rows, view)) return tile_rows_workspace(rows, view.in);
   if (!takes_few_rows(rows, view)) return many_rows_workspace(rows, view.in);
   return view.packed() ? few_rows_workspace(rows, view.in) : 0;
 }
@@ -59,9 +60,10 @@ class LinearPrimitive final : public mx::UnaryPrimitive {
     }
     const std::size_t floats = workspace_floats(product.rows, view_);
     float* workspace = floats > 0 ? temporary(floats, encoder) : nullptr;
-    const auto multiply = takes_tile_rows(product.rows, view_)  ? tile_rows
-                          : takes_few_rows(product.rows, view_) ? few_rows
-                                                                : many_rows;
+    const auto multiply = takes_tile_packed(product.rows, view_) ? tile_packed
+                          : takes_tile_rows(product.rows, view_) ? tile_rows
+                          : takes_few_rows(product.rows, view_)  ? few_rows
+                                                                 : many_rows;
     encoder.dispatch([=] { multiply(product, workspace); });
   }
 

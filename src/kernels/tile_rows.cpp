@@ -2,99 +2,20 @@
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BW__) && defined(__linux__)
 
-#include <cpuid.h>
-#include <hwy/targets.h>
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <memory>
 
 #include "core/thread_pool.h"
-#include "kernels/many_rows.h"
+#include "kernels/matrix_unit.h"
 
 namespace mlx_vision::kernels {
 namespace {
 
-// Of a tile: rows, and pairs of bfloat16 in a row.
-constexpr int kSide = 16, kDepth = 2 * kSide, kTileWords = kSide * kSide;
-constexpr std::size_t kLine = 64;  ///< bytes of the cache's
-constexpr int kParts = 3;          // of float32
-// A panel of weights: inputs, and outputs where these have one part.
-constexpr int kPanel = 512, kColumns = 256;
-static_assert(std::size_t(kPanel) / 2 * (kColumns / 2) * kParts + kLine / 4 <= kTilePanelWords);
-
-using Words = std::uint32_t;
-
-bool permitted() {
-  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  constexpr unsigned kTiles = 1u << 24 | 1u << 22;   // of leaf 7: AMX-TILE, AMX-BF16
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kTiles) == kTiles &&
-         syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-}
-
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, start = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
-};
-
-constexpr TileConfig whole_tiles() {
-  TileConfig config;
-  for (int i = 0; i < 8; ++i) {
-    config.row_bytes[i] = 64;
-    config.rows[i] = kSide;
-  }
-  return config;
-}
-
-// Not on the stack: compilers do not know how much of it the instruction reads, and leave stores out.
 constexpr TileConfig kWholeTiles = whole_tiles();
 
-// Tiles of 16 rows of 64 bytes, for as long as this lives.
-class Tiles {
- public:
-  Tiles() { _tile_loadconfig(&kWholeTiles); }
-  ~Tiles() { _tile_release(); }
-  Tiles(const Tiles&) = delete;
-  Tiles& operator=(const Tiles&) = delete;
-};
-
-int rounded_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
-
-// From a line of the cache on: rows of tiles that lie in two lines take twice as long.
-Words* aligned(void* memory) {
-  return reinterpret_cast<Words*>((reinterpret_cast<std::uintptr_t>(memory) + kLine - 1) / kLine * kLine);
-}
-
-// The upper halves of two vectors of float32 as 32 bfloat16, a's first.
-__m512i upper_halves(__m512i a, __m512i b) {
-  const auto low = _mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16));
-  const auto high = _mm512_cvtepi32_epi16(_mm512_srli_epi32(b, 16));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
-
-__m512 rest_of(__m512 x, __m512i* part) {
-  *part = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(int(0xffff0000u)));
-  return _mm512_sub_ps(x, _mm512_castsi512_ps(*part));
-}
-
-// 32 values of x as `count` rows of bfloat16, the first the most significant; truncated, so that three hold
-// it all.
-template <int kCount>
-void split(__m512 a, __m512 b, std::array<__m512i, kCount>& parts) {
-  for (int i = 0; i < kCount; ++i) {
-    __m512i low, high;
-    a = rest_of(a, &low);
-    b = rest_of(b, &high);
-    parts[std::size_t(i)] = upper_halves(low, high);
-  }
-}
+// A panel of weights: inputs, and outputs where these have one part.
+constexpr int kPanel = 512, kColumns = 256;
+static_assert(std::size_t(kPanel) / 2 * kColumns + kLine / 4 <= kTilePanelWords);
 
 struct Block {
   const LinearProduct& p;
@@ -108,12 +29,6 @@ struct Block {
   }
 };
 
-// Values from `at` on, zeros behind `count`.
-__m512 loaded(const float* at, int count) {
-  if (count >= kSide) return _mm512_loadu_ps(at);
-  return count <= 0 ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), at);
-}
-
 void pack_strip(const Block& block, int strip) {
   const int in = block.p.weight.in;
   for (int k0 = 0; k0 < in; k0 += kPanel) {
@@ -125,43 +40,12 @@ void pack_strip(const Block& block, int strip) {
         std::array<__m512i, kParts> parts{};
         if (row < block.rows) {
           const float* x = block.p.x + std::size_t(block.first + row) * std::size_t(in) + k0 + k;
-          split<kParts>(loaded(x, depth - k), loaded(x + kSide, depth - k - kSide), parts);
+          split<kParts>(_mm512_maskz_loadu_ps(mask_of(depth - k), x),
+                        _mm512_maskz_loadu_ps(mask_of(depth - k - kSide), x + kSide), parts);
         }
         for (int i = 0; i < kParts; ++i)
           _mm512_storeu_si512(out + i * kTileWords + r * kSide, parts[std::size_t(i)]);
       }
-  }
-}
-
-float widened(Element element, const void* values, std::size_t i) {
-  if (element == Element::float32) return static_cast<const float*>(values)[i];
-  const auto bits = static_cast<const std::uint16_t*>(values)[i];
-  if (element == Element::float16) return _cvtsh_ss(bits);
-  const std::uint32_t word = std::uint32_t(bits) << 16;
-  float out;
-  std::memcpy(&out, &word, sizeof out);
-  return out;
-}
-
-// 16 numbers of a packed row from its number k on, a multiple of 16.
-template <int kBits>
-__m512 numbers(const std::uint8_t* row, int k) {
-  const std::uint8_t* at = row + std::size_t(k) * kBits / 8;
-  if constexpr (kBits == 8) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
-  } else if constexpr (kBits == 4) {
-    std::uint32_t words[2];
-    std::memcpy(words, at, sizeof words);
-    const auto both =
-        _mm512_inserti64x4(_mm512_set1_epi32(int(words[0])), _mm256_set1_epi32(int(words[1])), 1);
-    const auto shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
-    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srlv_epi32(both, shifts), _mm512_set1_epi32(15)));
-  } else {
-    std::uint32_t word;
-    std::memcpy(&word, at, sizeof word);
-    const auto shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    return _mm512_cvtepi32_ps(
-        _mm512_and_si512(_mm512_srlv_epi32(_mm512_set1_epi32(int(word)), shifts), _mm512_set1_epi32(3)));
   }
 }
 
@@ -171,37 +55,7 @@ void weights_of(const Read& read, int n, int k, std::array<__m512i, kCount>& par
   split<kCount>(read(n, k), read(n, k + kSide), parts);
 }
 
-// rows[i] word j → rows[j] word i.
-void transpose(std::array<__m512i, kSide>& r) {
-  std::array<__m512i, kSide> t;
-  for (std::size_t i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-  for (std::size_t i = 0; i < 16; i += 4) {
-    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-  }
-  for (std::size_t i = 0; i < 4; ++i) {
-    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-  }
-  for (std::size_t i = 0; i < 4; ++i) {
-    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-    r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-  }
-}
-
-int parts_of(const WeightView& w) {
-  if (w.packed()) return kParts;
-  return w.element == Element::float16 ? 2 : 1;
-}
+int parts_of(const WeightView& w) { return w.element == Element::float16 ? 2 : 1; }
 
 /// Which inputs of which outputs a panel holds.
 struct PanelAt {
@@ -228,26 +82,7 @@ void fill_panel(const WeightView& w, const PanelAt& at, const Read& read, Words*
     }
 }
 
-template <int kBits>
-void fill_packed(const WeightView& w, const PanelAt& at, Words* out) {
-  const auto read = [&](int n, int k) {
-    if (k >= w.in) return _mm512_setzero_ps();
-    const std::size_t group = std::size_t(n) * std::size_t(w.groups()) + std::size_t(k / w.group);
-    return _mm512_fmadd_ps(numbers<kBits>(w.row(n), k), _mm512_set1_ps(widened(w.element, w.scales, group)),
-                           _mm512_set1_ps(widened(w.element, w.biases, group)));
-  };
-  fill_panel<kParts>(w, at, read, out);
-}
-
-__mmask16 mask_of(int count) {
-  return count >= kSide ? __mmask16(0xffff) : __mmask16((1u << std::max(count, 0)) - 1);
-}
-
 void fill(const WeightView& w, const PanelAt& at, Words* out) {
-  if (w.packed())
-    return w.bits == 4   ? fill_packed<4>(w, at, out)
-           : w.bits == 8 ? fill_packed<8>(w, at, out)
-                         : fill_packed<2>(w, at, out);
   const auto half = [&](int n, int k) {
     return _mm256_maskz_loadu_epi16(mask_of(w.in - k), reinterpret_cast<const std::uint16_t*>(w.row(n)) + k);
   };
@@ -275,19 +110,16 @@ constexpr int kStripe = 4 * kSide;  // its outputs
 // Products of parts whose sum of places is below 3: what is left out is below float32's own rounding. x's
 // parts stay in tiles 4 to 6; a strip of them stays in the first-level cache. A macro, since tiles are named
 // by literals.
-#define MULTIPLY_INTO(tile, weights)                \
-  do {                                              \
-    _tile_loadd(7, (weights), 64);                  \
-    _tile_dpbf16ps(tile, 4, 7);                     \
-    _tile_dpbf16ps(tile, 5, 7);                     \
-    _tile_dpbf16ps(tile, 6, 7);                     \
-    if (kWeightParts == 1) break;                   \
-    _tile_loadd(7, (weights) + kTileWords, 64);     \
-    _tile_dpbf16ps(tile, 4, 7);                     \
-    _tile_dpbf16ps(tile, 5, 7);                     \
-    if (kWeightParts == 2) break;                   \
-    _tile_loadd(7, (weights) + 2 * kTileWords, 64); \
-    _tile_dpbf16ps(tile, 4, 7);                     \
+#define MULTIPLY_INTO(tile, weights)            \
+  do {                                          \
+    _tile_loadd(7, (weights), 64);              \
+    _tile_dpbf16ps(tile, 4, 7);                 \
+    _tile_dpbf16ps(tile, 5, 7);                 \
+    _tile_dpbf16ps(tile, 6, 7);                 \
+    if (kWeightParts == 1) break;               \
+    _tile_loadd(7, (weights) + kTileWords, 64); \
+    _tile_dpbf16ps(tile, 4, 7);                 \
+    _tile_dpbf16ps(tile, 5, 7);                 \
   } while (false)
 
 template <int kWeightParts>
@@ -307,11 +139,7 @@ void multiply_steps(const Stripe& s) {
 
 #undef MULTIPLY_INTO
 
-void multiply(const Stripe& s) {
-  s.weight_parts == 1   ? multiply_steps<1>(s)
-  : s.weight_parts == 2 ? multiply_steps<2>(s)
-                        : multiply_steps<3>(s);
-}
+void multiply(const Stripe& s) { s.weight_parts == 1 ? multiply_steps<1>(s) : multiply_steps<2>(s); }
 
 // `from` `[16, 64]`, `stride` floats apart; 0 = each row the same.
 void start(const float* from, std::size_t stride) {
@@ -370,7 +198,7 @@ void multiply_part(const Block& block, int n0, int columns) {
   Words* const panel = aligned(held.get());
   const WeightView& w = block.p.weight;
   const int parts = parts_of(w);
-  const Tiles tiles;
+  const Tiles tiles(kWholeTiles);
   for (int k0 = 0; k0 < w.in; k0 += kPanel) {
     const int steps = block.panel_steps(k0);
     const std::size_t column_words = std::size_t(steps) * std::size_t(parts) * kTileWords;
@@ -390,13 +218,9 @@ void multiply_part(const Block& block, int n0, int columns) {
 }  // namespace
 
 bool takes_tile_rows(int rows, const WeightView& w) {
-  static const bool kThere = permitted();
-  constexpr int kLeastRows = 32, kLeastOfPacked = 96;  // where taking packed weights apart is repaid
-  // A test that forces one set of instructions forces this one out.
-  constexpr auto kBoth = HWY_AVX2 | HWY_AVX3_DL;
-  const bool serves = w.packed() ? w.bits == 2 || w.bits == 4 || w.bits == 8 : w.element != Element::float32;
-  return kThere && serves && rows >= (w.packed() ? kLeastOfPacked : kLeastRows) &&
-         (hwy::SupportedTargets() & kBoth) == kBoth;
+  static const bool kThere = has_matrix_unit(kMatrixBfloat16);
+  constexpr int kLeastRows = 32;  // where taking x apart is repaid
+  return kThere && !w.packed() && w.element != Element::float32 && rows >= kLeastRows && unit_allowed();
 }
 
 void tile_rows(const LinearProduct& product, float* workspace) {

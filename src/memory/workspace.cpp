@@ -14,8 +14,7 @@ constexpr Bytes kBytesPerScore = 8;    // nn/attention.cpp: what the split is re
 // kernels/many_rows.h, kernels/tile_rows.h and kernels/attend.h
 constexpr std::int64_t kTileRows = 12, kBlockFloats = 4 << 20, kPanelFloats = 256 * 256;
 constexpr std::int64_t kMatrixValues = 700 << 10, kMostMatrixValues = 2700 << 10, kMatrixBlockRows = 512;
-constexpr std::int64_t kMatrixRows = 32, kLineFloats = 16,
-                       kMatrixPanelFloats = kPanelFloats * 3 / 2 + kLineFloats;
+constexpr std::int64_t kMatrixRows = 32, kLineFloats = 16, kMatrixPanelFloats = kPanelFloats + kLineFloats;
 constexpr std::int64_t kQueryRows = 192 + kTileRows, kKeyTile = 128, kValueColumns = 32;
 
 // Of a mixture's half, in values of a row: the block's input, the half's, the norm's two, the sums. For each

@@ -2,12 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <string>
 
 #include "kernels/few_rows.h"
 #include "kernels/many_rows.h"
 #include "kernels/self_check.h"
 #include "kernels/targets.h"
+#include "kernels/tile_packed.h"
 #include "kernels/tile_rows.h"
 
 using namespace mlx_vision;
@@ -85,13 +87,8 @@ TEST_CASE("dense products equal double precision in every type") {
 }
 
 TEST_CASE("the matrix unit's products equal double precision, with rests on every side") {
-  const auto serves = [](int bits, Element element) {
-    return takes_tile_rows(100, {.out = 1, .in = 64, .element = element, .bits = bits, .group = 32});
-  };
-  if (!serves(0, Element::bfloat16)) return;  // this processor has none
-  CHECK(serves(4, Element::bfloat16));
-  CHECK_FALSE(serves(3, Element::bfloat16));
-  CHECK_FALSE(serves(0, Element::float32));
+  if (!takes_tile_rows(100, {.out = 1, .in = 64, .element = Element::bfloat16})) return;  // there is none
+  CHECK_FALSE(takes_tile_rows(100, {.out = 1, .in = 64, .element = Element::float32}));
   for (const int rows : {32, 47, 64, 96, 100, 111})
     for (const int out : {1, 16, 37, 300}) {
       CAPTURE(rows);
@@ -99,13 +96,43 @@ TEST_CASE("the matrix unit's products equal double precision, with rests on ever
       for (const int in : {2, 30, 32, 258, 588})
         for (const auto dtype : {mx::bfloat16, mx::float16})
           CHECK(error_of({.data = noise({out, in}, 5, dtype)}, rows) < kRounding);
-      for (const int bits : {2, 4, 8})
-        for (const auto scales : {mx::float32, mx::bfloat16, mx::float16})
-          CHECK(error_of(packed(out, 32 * 11, 32, bits, scales), rows) < kRounding);
     }
+}
+
+TEST_CASE("the matrix unit's products of packed weights equal double precision, with rests on every side") {
+  if (!takes_tile_packed(100, {.out = 1, .in = 64, .bits = 4, .group = 64})) return;  // there is none
+  CHECK_FALSE(takes_tile_packed(100, {.out = 1, .in = 64}));
+  for (const int bits : {2, 3, 4, 5, 6, 8})
+    for (const int group : {32, 64, 128})
+      for (const int rows : {16, 33, 100})
+        for (const int out : {1, 16, 37, 300}) {
+          CAPTURE(bits);
+          CAPTURE(group);
+          CAPTURE(rows);
+          CAPTURE(out);
+          for (const int groups : {1, 2, 5, 9})
+            CHECK(error_of(packed(out, groups * group, group, bits), rows) < kRounding);
+        }
+  for (const auto scales : {mx::float32, mx::bfloat16, mx::float16})
+    CHECK(error_of(packed(40, 1024, 64, 4, scales), 70) < kRounding);
   const LinearWeight w = packed(75, 576, 64, 4);
   const auto bias = noise({75}, 9), x = noise({70, 576}, 3);
   CHECK(difference(linear(x, w, bias), linear(x, w) + bias) < 1e-4f);
+}
+
+TEST_CASE("a value that is no number spoils its row alone, whatever takes the rows") {
+  const LinearWeight w = packed(20, 192, 64, 4);
+  for (const int rows : {2, 12, 40})
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      CAPTURE(rows);
+      std::vector<float> values(std::size_t(rows * 192), 0.5f);
+      values[192 + 70] = bad;
+      const auto y = linear(mx::array(values.begin(), {rows, 192}), w);
+      const auto finite = mx::isfinite(y);
+      CHECK(mx::all(mx::take(finite, mx::array(0), 0)).item<bool>());
+      CHECK_FALSE(mx::any(mx::take(finite, mx::array(1), 0)).item<bool>());
+    }
 }
 
 TEST_CASE("a bias is added once to every row") {
@@ -169,7 +196,7 @@ TEST_CASE("workspace is what the headers say") {
   CHECK(linear_workspace(1, {.data = noise({8, 64}, 1)}) == 0);
   CHECK(linear_workspace(3, packed(8, 64, 64, 4)) == few_rows_workspace(3, 64) * 4);
   const auto whole = packed(8, 64, 64, 4);
-  const bool tiles = takes_tile_rows(100, {.out = 8, .in = 64, .bits = 4, .group = 64});
+  const bool tiles = takes_tile_packed(100, {.out = 8, .in = 64, .bits = 4, .group = 64});
   CHECK(linear_workspace(100, whole) ==
         (tiles ? tile_rows_workspace(100, 64) : many_rows_workspace(100, 64)) * 4);
   CHECK(many_rows_workspace(1 << 20, 1024) <= kBlockFloats);
