@@ -131,7 +131,10 @@ void fill_run(const WeightView& w, const Unpacking& unpack, int n, int k, Words*
   std::array<__m512i, kSide> rows{};
   alignas(64) float factors[2 * kSide] = {};
   for (int lane = 0; lane < std::min(kSide, w.out - n); ++lane) {
-    rows[std::size_t(lane)] = unpack(w.row(n + lane) + std::size_t(k) * std::size_t(w.bits) / 8);
+    const std::size_t begin = std::size_t(k) * std::size_t(w.bits) / 8;
+    rows[std::size_t(lane)] = unpack(w.row(n + lane) + begin);
+    if (n + lane + kSide < w.out)  // of the next 16 outputs
+      _mm_prefetch(w.row(n + lane + kSide) + begin, _MM_HINT_T0);
     const std::size_t group = std::size_t(n + lane) * std::size_t(w.groups()) + std::size_t(k / w.group);
     factors[lane] = widened(w.element, w.scales, group);
     factors[kSide + lane] = widened(w.element, w.biases, group);

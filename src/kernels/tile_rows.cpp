@@ -49,12 +49,6 @@ void pack_strip(const Block& block, int strip) {
   }
 }
 
-// 32 weights of row n from input k on as `kCount` rows of bfloat16; zeros behind the last input.
-template <int kCount, class Read>
-void weights_of(const Read& read, int n, int k, std::array<__m512i, kCount>& parts) {
-  split<kCount>(read(n, k), read(n, k + kSide), parts);
-}
-
 int parts_of(const WeightView& w) { return w.element == Element::float16 ? 2 : 1; }
 
 /// Which inputs of which outputs a panel holds.
@@ -62,7 +56,8 @@ struct PanelAt {
   int n, columns, k0, steps;
 };
 
-// Tiles of pairs of inputs by outputs: for each 16 outputs, step by step, `kCount` tiles.
+// Tiles of pairs of inputs by outputs: for each 16 outputs, step by step, `kCount` tiles. `read(n, k)`: 32
+// weights of row n from input k on, zeros behind the last, as bfloat16s that add up to them.
 template <int kCount, class Read>
 void fill_panel(const WeightView& w, const PanelAt& at, const Read& read, Words* out) {
   for (int n = 0; n < at.columns; n += kSide)
@@ -70,8 +65,12 @@ void fill_panel(const WeightView& w, const PanelAt& at, const Read& read, Words*
       std::array<std::array<__m512i, kSide>, kCount> tiles;
       for (int lane = 0; lane < kSide; ++lane) {
         std::array<__m512i, kCount> parts{};
-        if (const int row = at.n + n + lane; row < w.out)
-          weights_of<kCount>(read, row, at.k0 + step * kDepth, parts);
+        if (const int row = at.n + n + lane; row < w.out) {
+          const int k = at.k0 + step * kDepth;
+          parts = read(row, k);
+          if (row + kSide < w.out)  // of the next 16 outputs
+            _mm_prefetch(w.row(row + kSide) + std::size_t(k) * sizeof(std::uint16_t), _MM_HINT_T0);
+        }
         for (std::size_t i = 0; i < kCount; ++i) tiles[i][std::size_t(lane)] = parts[i];
       }
       for (int i = 0; i < kCount; ++i) {
@@ -83,16 +82,21 @@ void fill_panel(const WeightView& w, const PanelAt& at, const Read& read, Words*
 }
 
 void fill(const WeightView& w, const PanelAt& at, Words* out) {
-  const auto half = [&](int n, int k) {
-    return _mm256_maskz_loadu_epi16(mask_of(w.in - k), reinterpret_cast<const std::uint16_t*>(w.row(n)) + k);
+  const auto stored = [&](int n, int k) {
+    const auto there = __mmask32(mask_of(w.in - k)) | __mmask32(mask_of(w.in - k - kSide)) << kSide;
+    return _mm512_maskz_loadu_epi16(there, reinterpret_cast<const std::uint16_t*>(w.row(n)) + k);
   };
-  if (w.element == Element::float16)
-    return fill_panel<2>(
-        w, at, [&](int n, int k) { return _mm512_cvtph_ps(half(n, k)); }, out);
-  fill_panel<1>(
+  if (w.element == Element::bfloat16)
+    return fill_panel<1>(
+        w, at, [&](int n, int k) { return std::array{stored(n, k)}; }, out);
+  fill_panel<2>(
       w, at,
       [&](int n, int k) {
-        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half(n, k)), 16));
+        const auto halves = stored(n, k);
+        std::array<__m512i, 2> parts;
+        split<2>(_mm512_cvtph_ps(_mm512_castsi512_si256(halves)),
+                 _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1)), parts);
+        return parts;
       },
       out);
 }
