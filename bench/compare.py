@@ -2,11 +2,13 @@
 """The same checkpoint, picture and number of tokens through mlx-vision and through others, by turns, beside what the machine gives.
 
     compare.py build/mlx-vision MODEL PICTURE [--tokens 64] [--rounds 3] [--threads N] [--llama-bench PATH --gguf FILE]
+                [--llama-encoder PATH --encoder-gguf FILE]
 
 MODEL is a folder, or one of tools/make_real_size.py's shapes with the bits of its packed layers (qwen2_vl_2b:4, smolvlm_256m), which is then
 made in --work with random weights; PICTURE a file or a size (448x448). Each run is a process of its own, as a user would start it. mlx-vlm
 generates twice in its process and the second answer counts, since the first may compile kernels; without --reference it is left out.
-llama-bench runs the GGUF file's prompt and generation phases with as many tokens. Roofline figures come from `mlx-vision doctor` in the
+llama-bench runs the GGUF file's prompt and generation phases with as many tokens, llama-encoder (bench/llama_encoder.cpp) the encoder's file
+with a square picture of the same size; tools/make_gguf.py writes both files. Roofline figures come from `mlx-vision doctor` in the
 same minutes. Medians over the rounds; ratios are formed within a round.
 """
 import argparse
@@ -104,7 +106,12 @@ def llama(args, prompt: int) -> dict:
     command = [args.llama_bench, "-m", args.gguf, "-p", str(prompt), "-n", str(args.tokens), "-r", "1", "-o", "json"]
     out, rss = run(command + (["-t", str(args.threads)] if args.threads else []))
     tests = json.loads(out)
-    return {"prefill_tps": next(t["avg_ts"] for t in tests if t["n_gen"] == 0),
+    encoding = {}
+    if args.llama_encoder:
+        encoded = subprocess.run([args.llama_encoder, args.encoder_gguf, str(args.side), str(args.threads or os.cpu_count()), "1"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+        encoding["encode_s"] = float(encoded.split()[-1])
+    return {**encoding, "prefill_tps": next(t["avg_ts"] for t in tests if t["n_gen"] == 0),
             "decode_tps": next(t["avg_ts"] for t in tests if t["n_prompt"] == 0), "rss_gb": rss}
 
 
@@ -164,8 +171,15 @@ def main() -> None:
     parser.add_argument("--reference-answers", type=int, default=2, help="answers in mlx-vlm's process; the last counts")
     parser.add_argument("--llama-bench", metavar="PATH")
     parser.add_argument("--gguf", metavar="FILE", help="a model of the same shape for llama-bench")
+    parser.add_argument("--llama-encoder", metavar="PATH")
+    parser.add_argument("--encoder-gguf", metavar="FILE", help="an encoder of the same shape for llama-encoder")
     parser.add_argument("--work", type=Path, default=REPOSITORY / "build" / "bench-models", help="where checkpoints and pictures are made")
     args = parser.parse_args()
+    if args.llama_encoder:
+        sides = args.picture.split("x")
+        if not (args.llama_bench and args.encoder_gguf and len(sides) == 2 and sides[0] == sides[1] and sides[0].isdigit()):
+            parser.error("--llama-encoder goes with --llama-bench, --encoder-gguf and a square size as PICTURE")
+        args.side = int(sides[0])
     args.work.mkdir(parents=True, exist_ok=True)
     args.model, args.picture = model_folder(args.model, args.work), picture_file(args.picture, args.work)
     if bool(args.llama_bench) != bool(args.gguf):

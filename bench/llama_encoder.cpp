@@ -1,8 +1,8 @@
-// Times llama.cpp's picture encoder on a gray picture, for comparing it with ours; tools/make_gguf.py --encoder writes the file.
-// Not part of the build: it takes llama.cpp's sources (configured with -DLLAMA_BUILD_MTMD=ON and built), and so do its headers.
+// Times llama.cpp's picture encoder on a gray picture, for compare.py; tools/make_gguf.py --encoder writes
+// its file. Not part of the build: it takes llama.cpp's sources, built with -DLLAMA_BUILD_MTMD=ON, at $L.
 //
-//   g++ -std=c++17 -O2 bench/llama_encoder.cpp -I LLAMA/tools/mtmd -I LLAMA/include -I LLAMA/ggml/include -L LLAMA/build/bin \
-//       -Wl,-rpath,LLAMA/build/bin -lmtmd -lllama -lggml -lggml-base -o llama_encoder
+//   g++ -std=c++17 -O2 bench/llama_encoder.cpp -I $L/tools/mtmd -I $L/include -I $L/ggml/include
+//       -L $L/build/bin -Wl,-rpath,$L/build/bin -lmtmd -lllama -lggml -lggml-base -o llama_encoder
 //   ./llama_encoder ENCODER.gguf SIDE THREADS ROUNDS
 #include <chrono>
 #include <cstdio>
@@ -27,11 +27,13 @@ int main(int count, char** words) {
   clip_image_f32 picture;
   picture.set_size({side, side}, false, false);
   picture.cpy_buf(std::vector<float>(std::size_t(side) * std::size_t(side) * 3, 0.5f));
-  std::vector<float> rows(std::size_t(clip_n_output_tokens(encoder, &picture)) * std::size_t(clip_n_mmproj_embd(encoder)));
+  std::vector<float> rows(std::size_t(clip_n_output_tokens(encoder, &picture)) *
+                          std::size_t(clip_n_mmproj_embd(encoder)));
   for (int round = 0; round < std::atoi(words[4]); ++round) {
     const auto begin = std::chrono::steady_clock::now();
     if (!clip_image_encode(encoder, threads, &picture, rows)) return 1;
-    std::printf("encode s %.3f\n", std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    std::printf("encode s %.3f\n",
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   clip_free(encoder);
 }
