@@ -35,7 +35,7 @@ def axis(value: float) -> float:
 def chart(title: str, unit: str, lines: list[tuple[str, str, list[tuple[float, float]]]], left: int) -> str:
     """One diagram: lines are name, colour and points."""
     most_x, most_y = (axis(max(p[i] for _, _, points in lines for p in points)) for i in (0, 1))
-    at_x = lambda x: left + LEFT + x / most_x * (WIDTH - LEFT - 12)  # noqa: E731
+    at_x = lambda x: left + LEFT + x / most_x * (WIDTH - LEFT - 28)  # noqa: E731
     at_y = lambda y: HEIGHT - BOTTOM - y / most_y * (HEIGHT - BOTTOM - 44)  # noqa: E731
     out = [f'<text x="{left + LEFT}" y="16" font-weight="bold">{title}</text>']
     for i in range(5):

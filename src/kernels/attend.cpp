@@ -50,13 +50,29 @@ Seen SeenBy(const Attention& a, int query) {
 /// A thread's buffers for one part. A row is a query of a head: row = (query - first) * group + head.
 class Worker {
  public:
-  Worker(const Attention& a, const Part& part)
-      : a_(a), part_(part), group_(a.heads / a.kv_heads), rows_(part.count * group_) {
+  Worker(const Attention& a, const Part& part, bool tiles)
+      : a_(a),
+        part_(part),
+        group_(a.heads / a.kv_heads),
+        rows_(part.count * group_),
+        by_tiles_(tiles && rows_ >= kProductUnit) {
     thread_local std::vector<float> scratch;
     scratch.resize(attend_scratch(a.d, a.value_d));
-    float* at = scratch.data();
+    constexpr std::uintptr_t kLine = 64;
+    float* at = reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(scratch.data()) + kLine - 1) /
+                                         kLine * kLine);
     const auto take = [&](std::size_t floats) { return std::exchange(at, at + floats); };
-    const auto strips = std::size_t(RoundUp(rows_, kTileRows)), padded = std::size_t(Padded());
+    const auto padded = std::size_t(Padded());
+    if (by_tiles_) {
+      const auto words = [&](int lines, int depth) {
+        return reinterpret_cast<std::uint32_t*>(take(product_words(lines, depth)));
+      };
+      packed_ = {.queries = words(rows_, a.d),
+                 .scores = words(rows_, kKeyTile),
+                 .keys = words(kKeyTile, a.d),
+                 .values = words(a.value_d, kKeyTile)};
+    }
+    const auto strips = std::size_t(RoundUp(rows_, by_tiles_ ? kProductUnit : kTileRows));
     queries_ = take(strips * std::size_t(a.d));
     scores_ = take(strips * kKeyTile);
     keys_ = take(std::size_t(a.d) * kTileColumns);
@@ -68,15 +84,16 @@ class Worker {
 
   void Run() {
     PackQueries();
-    std::fill_n(sums_, std::size_t(rows_) * std::size_t(Padded()), 0.0f);
+    std::fill_n(sums_, std::size_t(RoundUp(rows_, by_tiles_ ? kProductUnit : 1)) * std::size_t(Padded()),
+                0.0f);
     std::fill_n(maxima_, rows_, -kInfinity);
     std::fill_n(totals_, rows_, 0.0f);
     const Seen seen = SeenByPart();
     for (int k0 = seen.begin; k0 < seen.end; k0 += kKeyTile) {
       const int count = std::min(kKeyTile, seen.end - k0);
-      Scores(k0, count);
+      by_tiles_ ? TileScores(k0, count) : Scores(k0, count);
       for (int r = 0; r < rows_; ++r) Weigh(r, k0, count);
-      AddValues(k0, count);
+      by_tiles_ ? TileAddValues(k0, count) : AddValues(k0, count);
     }
     part_.partial ? StorePartial() : StoreResult();
   }
@@ -95,6 +112,7 @@ class Worker {
   int HeadOf(int row) const { return part_.kv_head * group_ + row % group_; }
 
   void PackQueries() {
+    if (by_tiles_) return PackTileQueries();
     for (int r = 0; r < rows_; ++r) {
       const float* q = a_.q.at(part_.batch, HeadOf(r), QueryOf(r));
       float* to = queries_ + std::size_t(r / kTileRows * kTileRows) * std::size_t(a_.d) + r % kTileRows;
@@ -122,6 +140,41 @@ class Worker {
               .c_stride = kKeyTile},
              std::min(kTileRows, rows_ - m));
     }
+  }
+
+  void PackTileQueries() {
+    for (int r = 0; r < rows_; ++r) {
+      const float* q = a_.q.at(part_.batch, HeadOf(r), QueryOf(r));
+      std::transform(q, q + a_.d, queries_ + std::size_t(r) * std::size_t(a_.d),
+                     [&](float value) { return value * a_.scale; });
+    }
+    pack_rows(queries_, std::size_t(a_.d), rows_, a_.d, packed_.queries);
+  }
+
+  void TileScores(int k0, int count) {
+    pack_columns(a_.k.at(part_.batch, part_.kv_head, k0), std::size_t(a_.k.row), count, a_.d, packed_.keys);
+    multiply_tiles({.left = packed_.queries,
+                    .right = packed_.keys,
+                    .rows = rows_,
+                    .columns = count,
+                    .depth = a_.d,
+                    .y = scores_,
+                    .stride = kKeyTile,
+                    .add = false});
+  }
+
+  void TileAddValues(int k0, int count) {
+    pack_rows(scores_, kKeyTile, rows_, count, packed_.scores);
+    pack_right(a_.v.at(part_.batch, part_.kv_head, k0), std::size_t(a_.v.row), count, a_.value_d,
+               packed_.values);
+    multiply_tiles({.left = packed_.scores,
+                    .right = packed_.values,
+                    .rows = rows_,
+                    .columns = a_.value_d,
+                    .depth = count,
+                    .y = sums_,
+                    .stride = std::size_t(Padded()),
+                    .add = true});
   }
 
   /// Turns a row of scores into weights relative to the row's greatest score so far, and what was summed with
@@ -216,6 +269,10 @@ class Worker {
   const Attention& a_;
   const Part& part_;
   int group_, rows_;
+  bool by_tiles_;
+  struct {
+    std::uint32_t *queries, *scores, *keys, *values;
+  } packed_ = {};
   float *queries_, *scores_, *keys_, *values_, *sums_, *maxima_, *totals_;
 };
 
@@ -252,7 +309,7 @@ void Merge(const std::vector<const float*>& shares, int d, float* y) {
 
 /// One query tile whose keys are shared out: for the one query of a decoding step there are too few heads for
 /// many threads.
-void AttendInShares(const Attention& a, const Part& whole, int shares) {
+void AttendInShares(const Attention& a, const Part& whole, int shares, bool tiles) {
   const int group = a.heads / a.kv_heads, rows = whole.count * group;
   const std::size_t floats = std::size_t(rows) * std::size_t(a.value_d + 2);
   const int keys_begin = std::max(whole.keys_begin, SeenBy(a, whole.first).begin);
@@ -267,7 +324,7 @@ void AttendInShares(const Attention& a, const Part& whole, int shares) {
     parts.push_back(part);
   }
   core::ThreadPool::shared().run(int(parts.size()),
-                                 [&](int i) HWY_ATTR { Worker(a, parts[std::size_t(i)]).Run(); });
+                                 [&](int i) HWY_ATTR { Worker(a, parts[std::size_t(i)], tiles).Run(); });
   for (int r = 0; r < rows; ++r) {
     std::vector<const float*> sums;
     for (const Part& part : parts) sums.push_back(part.partial + std::size_t(r) * std::size_t(a.value_d + 2));
@@ -279,13 +336,15 @@ void AttendInShares(const Attention& a, const Part& whole, int shares) {
 
 void Attend(const Attention& a) {
   auto& pool = core::ThreadPool::shared();
+  const bool tiles = has_tile_product();
   const std::vector<Part> parts = Parts(a);
   constexpr int kLongKeys = 4 * kKeyTile;
   if (int(parts.size()) < pool.threads() && a.ends.empty() && a.keys >= kLongKeys) {
-    for (const Part& part : parts) AttendInShares(a, part, std::min(pool.threads(), a.keys / kKeyTile));
+    for (const Part& part : parts)
+      AttendInShares(a, part, std::min(pool.threads(), a.keys / kKeyTile), tiles);
     return;
   }
-  pool.run(int(parts.size()), [&](int i) HWY_ATTR { Worker(a, parts[std::size_t(i)]).Run(); });
+  pool.run(int(parts.size()), [&](int i) HWY_ATTR { Worker(a, parts[std::size_t(i)], tiles).Run(); });
 }
 
 }  // namespace mlx_vision::kernels::HWY_NAMESPACE

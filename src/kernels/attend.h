@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "kernels/tile_product.h"
+
 namespace mlx_vision::kernels {
 
 /// A tensor `[batch, heads, length, d]` of float32 whose last axis is contiguous; the others' strides are in
@@ -34,7 +36,11 @@ inline constexpr int kQueryTile = 192;  ///< query rows at a time, and the most 
 constexpr std::size_t attend_scratch(int d, int value_d) {
   const std::size_t rows = kQueryTile + 12, padded = (std::size_t(value_d) + 31) / 32 * 32;
   const std::size_t per_row = std::size_t(d) + padded + kKeyTile + 2;  // query, sums, scores, maximum, total
-  return rows * per_row + std::size_t(d) * 32 + padded * kKeyTile;
+  const std::size_t plain = rows * per_row + std::size_t(d) * 32 + padded * kKeyTile;
+  // As tile_product.h packs them, in place of the plain ones: queries, scores, keys, values.
+  const std::size_t packed = product_words(kQueryTile, d) + product_words(kQueryTile, kKeyTile) +
+                             product_words(kKeyTile, d) + product_words(kKeyTile, value_d);
+  return plain + packed + 16;  // from a line of the cache on
 }
 
 /// Runs on the shared pool; scores exist one tile at a time.

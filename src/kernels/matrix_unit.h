@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -91,9 +92,12 @@ inline float widened(Element element, const void* values, std::size_t i) {
 
 /// The upper halves of two vectors of float32 as 32 bfloat16, a's first.
 inline __m512i upper_halves(__m512i a, __m512i b) {
-  const auto low = _mm512_cvtepi32_epi16(_mm512_srli_epi32(a, 16));
-  const auto high = _mm512_cvtepi32_epi16(_mm512_srli_epi32(b, 16));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+  alignas(64) static constexpr auto kOdd = [] {
+    std::array<std::uint16_t, 32> words{};
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = std::uint16_t(2 * i + 1);
+    return words;
+  }();
+  return _mm512_permutex2var_epi16(a, _mm512_load_si512(kOdd.data()), b);
 }
 
 inline __m512 rest_of(__m512 x, __m512i* part) {

@@ -86,7 +86,10 @@ std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std:
 std::uint64_t threads_scratch(const ModelShape& model, const BlocksShape& blocks) {
   const std::int64_t padded = (blocks.head_dim + kValueColumns - 1) / kValueColumns * kValueColumns;
   const std::int64_t attend = kQueryRows * (2 * padded + kKeyTile + 2) + padded * (kValueColumns + kKeyTile);
-  return Bytes(model.kernel_threads) * kFloat * Bytes(attend + kPanelFloats + kMatrixPanelFloats);
+  // The same, packed for the matrix unit, whose units are 32: queries, scores, keys and values.
+  const std::int64_t rows = kQueryRows - kTileRows;
+  const std::int64_t packed = (rows * (padded + kKeyTile) + 2 * kKeyTile * padded) * 3 / 2 + kLineFloats;
+  return Bytes(model.kernel_threads) * kFloat * Bytes(attend + packed + kPanelFloats + kMatrixPanelFloats);
 }
 
 HalfBlock workspace(const ModelShape& model, const BlocksShape& b, std::int64_t rows, bool packed) {

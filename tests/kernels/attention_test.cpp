@@ -67,6 +67,23 @@ TEST_CASE("attention equals MLX's for masks, grouped heads and any size, on ever
   });
 }
 
+TEST_CASE("the matrix unit's attention equals MLX's, with rests on every side") {
+  for (const int queries : {32, 47, 193, 260})
+    for (const int keys : {260, 300, 511})
+      for (const int d : {8, 24, 72, 80, 128})
+        for (const bool causal : {false, true}) {
+          CAPTURE(queries);
+          CAPTURE(keys);
+          CAPTURE(d);
+          CAPTURE(causal);
+          const auto q = noise({1, 4, queries, d}, 1), k = noise({1, 2, keys, d}, 2),
+                     v = noise({1, 2, keys, d}, 3);
+          const float scale = 1 / std::sqrt(float(d));
+          CHECK(difference(attention(q, k, v, {.scale = scale, .causal = causal}),
+                           reference(q, k, v, scale, causal)) < 2e-5f);
+        }
+}
+
 TEST_CASE("any number of threads gives the same attention") {
   auto& pool = core::ThreadPool::shared();
   const int before = pool.threads();
