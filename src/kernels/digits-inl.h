@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/digits.h"
 #include "kernels/widen-inl.h"
 
 // NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
@@ -36,8 +37,7 @@ namespace {
 
 constexpr bool kHasDigits = MLX_VISION_HAS_DIGITS;
 
-constexpr int kDigits = 3, kBlockBytes = 64;
-constexpr float kLargest = 127 * 65536 + 127 * 256 + 127;  // that three signed bytes hold
+constexpr int kBlockBytes = 64;
 
 /// Sizes of a block: 64 bytes of packed numbers, and the digits of the x that they are multiplied with, those
 /// of the first number of each byte before those of the second.
@@ -63,7 +63,6 @@ float SplitBlock(const float* x, int count, std::int8_t* out) {
     poison = hn::MulAdd(v, hn::Zero(d), poison);  // not a number if one of them is none, or infinite
   }
   const float greatest = hn::GetLane(hn::MaxOfLanes(d, top));
-  constexpr float kTiny = 1e-30f;  // below it the reciprocal would be infinite
   const bool vanishes = greatest < kTiny;
   const VF scale = hn::Set(d, vanishes ? 0.0f : kLargest / greatest);
   const VF limit = hn::Set(d, kLargest);

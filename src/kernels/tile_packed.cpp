@@ -6,15 +6,14 @@
 #include <memory>
 
 #include "core/thread_pool.h"
+#include "kernels/digits.h"
 #include "kernels/matrix_unit.h"
 #include "kernels/tile_rows.h"
 
 namespace mlx_vision::kernels {
 namespace {
 
-constexpr int kDigits = 3;
-constexpr float kLargest = 127 * 65536 + 127 * 256 + 127;  // that three signed bytes hold
-constexpr int kPanel = 512, kColumns = 256;                // inputs and outputs of a panel of weights
+constexpr int kPanel = 512, kColumns = 256;  // inputs and outputs of a panel of weights
 
 /// A run of inputs, which share a scale of x and one of W: what one instruction multiplies.
 template <int kInputs>
@@ -69,7 +68,6 @@ void pack_run(const float* x, int r, Words* out) {
   constexpr int kVectors = kInputs / kSide;
   std::array<__m512, kVectors> values;
   for (int i = 0; i < kVectors; ++i) values[std::size_t(i)] = _mm512_loadu_ps(x + i * kSide);
-  constexpr float kTiny = 1e-30f;  // below it the reciprocal would be infinite
   const float greatest = largest<kVectors>(values);
   const bool vanishes = greatest < kTiny;
   const auto factor = _mm512_set1_ps(vanishes ? 0.0f : kLargest / greatest);
