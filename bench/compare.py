@@ -86,10 +86,15 @@ def threads_flag(args) -> list[str]:
     return ["--threads", str(args.threads)] if args.threads else []
 
 
+def generate(args, *prompt: str) -> tuple[dict, float]:
+    """What mlx-vision says of a greedy answer of args.tokens, and the most memory that its process held, in GB."""
+    out, rss = run([args.program, "generate", "--model", args.model, *prompt, "--max-tokens", str(args.tokens), "--ignore-eos", "--temperature",
+                    "0", "--json", *threads_flag(args)])
+    return json.loads(out), rss
+
+
 def ours(args) -> dict:
-    out, rss = run([args.program, "generate", "--model", args.model, "--image", args.picture, "--prompt", args.prompt, "--max-tokens",
-                    str(args.tokens), "--ignore-eos", "--temperature", "0", "--json", *threads_flag(args)])
-    result = json.loads(out)
+    result, rss = generate(args, "--image", args.picture, "--prompt", args.prompt)
     times, prompt = result["timings"], result["usage"]["prompt_tokens"]
     return {"load_s": times["load_s"], "preprocess_s": times["preprocess_s"], "encode_s": times["encode_s"],
             "prefill_tps": prompt / times["prefill_s"], "decode_tps": times["generation_tps"],

@@ -11,16 +11,14 @@ import argparse
 import json
 from pathlib import Path
 
-from compare import REPOSITORY, model_folder, run, shape, threads_flag
+from compare import REPOSITORY, generate, model_folder, run, shape
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 420, 260, 56, 36
 
 
 def measure(args, words: int) -> tuple[int, float, float]:
     """Tokens of the prompt, seconds of its prefill, seconds of one token after it."""
-    out, _ = run([args.program, "generate", "--model", args.model, "--prompt", "word " * words, "--max-tokens", str(args.tokens), "--ignore-eos",
-                  "--temperature", "0", "--json", *threads_flag(args)])
-    result = json.loads(out)
+    result, _ = generate(args, "--prompt", "word " * words)
     return result["usage"]["prompt_tokens"], result["timings"]["prefill_s"], 1 / result["timings"]["generation_tps"]
 
 

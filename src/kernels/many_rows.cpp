@@ -195,12 +195,10 @@ void PackBlock(const Block& block, float* packed) {
 
 int RoundUp(int value, int unit) { return (value + unit - 1) / unit * unit; }
 
-/// Parts small enough that no thread waits long for another, large enough that unpacking is repaid.
 void MultiplyBlock(const Block& block) {
   auto& pool = core::ThreadPool::shared();
-  const int out = block.p.weight.out, wanted = pool.threads() == 1 ? 1 : 4 * pool.threads();
-  const int columns = std::clamp(RoundUp((out + wanted - 1) / wanted, kTileColumns),
-                                 std::min(64, kPanelColumns), kPanelColumns);
+  const int out = block.p.weight.out;
+  const int columns = outputs_of_task(out, kTileColumns, std::min(64, kPanelColumns), kPanelColumns);
   const int panels = (out + columns - 1) / columns;
   constexpr int kFewRows = 192;
   const int shares = std::clamp(pool.threads() / panels, 1, std::max(1, block.rows / kFewRows));
@@ -228,6 +226,12 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace mlx_vision::kernels {
+
+int outputs_of_task(int out, int unit, int least, int most) {
+  const int threads = core::ThreadPool::shared().threads(), tasks = threads == 1 ? 1 : 4 * threads;
+  const int share = (out + tasks - 1) / tasks;
+  return std::clamp((share + unit - 1) / unit * unit, least, most);
+}
 
 HWY_EXPORT(ManyRows);
 

@@ -57,6 +57,8 @@ constexpr TileConfig whole_tiles() {
   return config;
 }
 
+inline constexpr TileConfig kWholeTiles = whole_tiles();
+
 /// The configuration holds for as long as this lives. It must not lie on the stack: compilers do not know how
 /// much of it the instruction reads, and leave stores out.
 class Tiles {

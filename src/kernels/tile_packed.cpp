@@ -283,8 +283,7 @@ void multiply_all(const LinearProduct& product, float* workspace) {
     const Block<kInputs> block{product, aligned(workspace), product.weight.in / kInputs, first,
                                std::min(step, product.rows - first)};
     pool.run(block.strips(), [&](int strip) { pack_strip<kInputs>(block, strip); });
-    const int wanted = pool.threads() == 1 ? 1 : 4 * pool.threads();
-    const int columns = std::clamp(rounded_up((out + wanted - 1) / wanted, kSide), kSide, kColumns);
+    const int columns = outputs_of_task(out, kSide, kSide, kColumns);
     pool.run((out + columns - 1) / columns, [&](int task) {
       const int n = task * columns;
       multiply_part<kInputs>(block, n, std::min(columns, out - n));

@@ -7,7 +7,6 @@
 namespace mlx_vision::kernels {
 namespace {
 
-constexpr TileConfig kWholeTiles = whole_tiles();
 constexpr int kStepWords = kParts * kTileWords;  // of 16 lines
 
 using Parts = std::array<__m512i, kParts>;

@@ -11,8 +11,6 @@
 namespace mlx_vision::kernels {
 namespace {
 
-constexpr TileConfig kWholeTiles = whole_tiles();
-
 // A panel of weights: inputs, and outputs where these have one part.
 constexpr int kPanel = 512, kColumns = 256;
 static_assert(std::size_t(kPanel) / 2 * kColumns + kLine / 4 <= kTilePanelWords);
@@ -234,9 +232,8 @@ void tile_rows(const LinearProduct& product, float* workspace) {
   for (int first = 0; first < product.rows; first += step) {
     const Block block{product, packed, first, std::min(step, product.rows - first)};
     pool.run(block.strips(), [&](int strip) { pack_strip(block, strip); });
-    const int wanted = pool.threads() == 1 ? 1 : 4 * pool.threads();
-    const int columns = std::clamp(rounded_up((out + wanted - 1) / wanted, kStripe), kStripe,
-                                   parts_of(product.weight) == 1 ? kColumns : kColumns / 2);
+    const int columns =
+        outputs_of_task(out, kStripe, kStripe, parts_of(product.weight) == 1 ? kColumns : kColumns / 2);
     pool.run((out + columns - 1) / columns, [&](int task) {
       const int n = task * columns;
       multiply_part(block, n, std::min(columns, out - n));
