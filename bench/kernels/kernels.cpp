@@ -15,6 +15,8 @@
 #include "kernels/many_rows.h"
 #include "kernels/norm.h"
 #include "kernels/self_check.h"
+#include "kernels/tile_rows.h"
+#include "kernels/vector_packed.h"
 
 using namespace mlx_vision;
 using namespace mlx_vision::kernels;
@@ -73,14 +75,16 @@ void linear_bits(benchmark::State& state) {
   rate(state, "bytes/s", double(bytes));
 }
 
-/// Both ways on either side of the switch: kManyRows is where the second becomes the faster.
-template <bool kMany>
+/// The ways on either side of the switch: kManyRows is where the second becomes the faster, vector_packed()
+/// knows from where on it is.
+template <void (*kMultiply)(const LinearProduct&, float*)>
 void rows_way(benchmark::State& state) {
   const int rows = int(state.range(0));
   const auto x = noise({rows, kHidden});
   const LinearWeight w = weight(kMlp, kHidden, 4);
   std::vector<float> y(std::size_t(rows) * kMlp),
-      workspace(std::max(many_rows_workspace(rows, kHidden), few_rows_workspace(rows, kHidden)));
+      workspace(std::max({many_rows_workspace(rows, kHidden), few_rows_workspace(rows, kHidden),
+                          tile_rows_workspace(rows, kHidden)}));
   const LinearProduct product{.x = x.data<float>(),
                               .rows = rows,
                               .weight = {.data = w.data.data<void>(),
@@ -92,7 +96,7 @@ void rows_way(benchmark::State& state) {
                                          .scales = w.scales->data<void>(),
                                          .biases = w.biases->data<void>()},
                               .y = y.data()};
-  for (auto _ : state) kMany ? many_rows(product, workspace.data()) : few_rows(product, workspace.data());
+  for (auto _ : state) kMultiply(product, workspace.data());
 }
 
 void attention_of(benchmark::State& state) {
@@ -124,8 +128,9 @@ BENCHMARK(linear_bits)
     ->UseRealTime()
     ->ArgNames({"bits", "rows"})
     ->ArgsProduct({{2, 3, 4, 5, 6, 8, 16, 32}, {1, 4, 64, 512}});
-BENCHMARK(rows_way<false>)->UseRealTime()->DenseRange(1, 12)->Name("few_rows");
-BENCHMARK(rows_way<true>)->UseRealTime()->DenseRange(1, 12)->Name("many_rows");
+BENCHMARK(rows_way<few_rows>)->UseRealTime()->DenseRange(1, 16)->Name("few_rows");
+BENCHMARK(rows_way<many_rows>)->UseRealTime()->DenseRange(1, 16)->Name("many_rows");
+BENCHMARK(rows_way<vector_packed>)->UseRealTime()->DenseRange(1, 16)->Name("vector_packed");
 BENCHMARK(attention_of)
     ->UseRealTime()
     ->ArgNames({"heads", "kv", "queries", "keys", "d"})

@@ -8,6 +8,7 @@
 #include "kernels/many_rows.h"
 #include "kernels/tile_packed.h"
 #include "kernels/tile_rows.h"
+#include "kernels/vector_packed.h"
 #include "mlx/primitives.h"
 
 namespace mlx_vision::kernels {
@@ -31,12 +32,18 @@ WeightView view_of(const LinearWeight& w) {
   return view;
 }
 
-bool takes_few_rows(int rows, const WeightView& view) { return rows < kManyRows && has_few_rows(view); }
+/// A way to multiply, and the floats of workspace that it takes.
+struct Way {
+  void (*multiply)(const LinearProduct&, float*);
+  std::size_t workspace;
+};
 
-std::size_t workspace_floats(int rows, const WeightView& view) {
-  if (takes_tile_packed(rows, view) || takes_tile_rows(rows, view)) return tile_rows_workspace(rows, view.in);
-  if (!takes_few_rows(rows, view)) return many_rows_workspace(rows, view.in);
-  return view.packed() ? few_rows_workspace(rows, view.in) : 0;
+Way way_of(int rows, const WeightView& view) {
+  if (takes_tile_packed(rows, view)) return {tile_packed, tile_rows_workspace(rows, view.in)};
+  if (takes_vector_packed(rows, view)) return {vector_packed, tile_rows_workspace(rows, view.in)};
+  if (takes_tile_rows(rows, view)) return {tile_rows, tile_rows_workspace(rows, view.in)};
+  if (rows >= kManyRows || !has_few_rows(view)) return {many_rows, many_rows_workspace(rows, view.in)};
+  return {few_rows, view.packed() ? few_rows_workspace(rows, view.in) : 0};
 }
 
 /// Inputs: x, the weight, scales and biases of a packed one, the bias if there is one; all row-contiguous.
@@ -58,13 +65,9 @@ class LinearPrimitive final : public mx::UnaryPrimitive {
       product.weight.scales = inputs[2].data<void>();
       product.weight.biases = inputs[3].data<void>();
     }
-    const std::size_t floats = workspace_floats(product.rows, view_);
-    float* workspace = floats > 0 ? temporary(floats, encoder) : nullptr;
-    const auto multiply = takes_tile_packed(product.rows, view_) ? tile_packed
-                          : takes_tile_rows(product.rows, view_) ? tile_rows
-                          : takes_few_rows(product.rows, view_)  ? few_rows
-                                                                 : many_rows;
-    encoder.dispatch([=] { multiply(product, workspace); });
+    const Way way = way_of(product.rows, view_);
+    float* workspace = way.workspace > 0 ? temporary(way.workspace, encoder) : nullptr;
+    encoder.dispatch([=] { way.multiply(product, workspace); });
   }
 
   void eval_gpu(const std::vector<mx::array>&, mx::array&) override { refuse_gpu(name()); }
@@ -137,7 +140,7 @@ mx::array linear(const mx::array& x, const LinearWeight& w, const std::optional<
 }
 
 std::size_t linear_workspace(int rows, const LinearWeight& weight) {
-  return workspace_floats(rows, view_of(weight)) * sizeof(float);
+  return way_of(rows, view_of(weight)).workspace * sizeof(float);
 }
 
 }  // namespace mlx_vision::kernels

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "kernels/few_rows.h"
 #include "kernels/many_rows.h"
@@ -11,6 +13,7 @@
 #include "kernels/targets.h"
 #include "kernels/tile_packed.h"
 #include "kernels/tile_rows.h"
+#include "kernels/vector_packed.h"
 
 using namespace mlx_vision;
 using namespace mlx_vision::kernels;
@@ -43,6 +46,33 @@ mx::array dense(const LinearWeight& w) {
 double error_of(const LinearWeight& w, int rows) {
   const auto x = noise({rows, w.in()}, 3);
   return product_error(x, dense(w), linear(x, w));
+}
+
+/// The same of one way of multiplying, whichever linear() takes.
+double error_of(void (*multiply)(const LinearProduct&, float*), const LinearWeight& w, int rows,
+                const std::optional<mx::array>& bias = std::nullopt) {
+  const auto x = noise({rows, w.in()}, 3);
+  const Element element = w.scales->dtype() == mx::float32    ? Element::float32
+                          : w.scales->dtype() == mx::bfloat16 ? Element::bfloat16
+                                                              : Element::float16;
+  mx::eval(x, w.data, *w.scales, *w.biases);
+  if (bias) mx::eval(*bias);
+  std::vector<float> y(std::size_t(rows) * std::size_t(w.out())), workspace(tile_rows_workspace(rows, w.in()));
+  multiply({.x = x.data<float>(),
+            .rows = rows,
+            .weight = {.data = w.data.data<void>(),
+                       .out = w.out(),
+                       .in = w.in(),
+                       .element = element,
+                       .bits = w.bits,
+                       .group = w.group_size,
+                       .scales = w.scales->data<void>(),
+                       .biases = w.biases->data<void>()},
+            .bias = bias ? bias->data<float>() : nullptr,
+            .y = y.data()},
+           workspace.data());
+  const mx::array product(y.begin(), {rows, w.out()});
+  return product_error(x, dense(w), bias ? product - *bias : product);
 }
 
 constexpr double kRounding = 1e-6;
@@ -99,25 +129,31 @@ TEST_CASE("the matrix unit's products equal double precision, with rests on ever
     }
 }
 
-TEST_CASE("the matrix unit's products of packed weights equal double precision, with rests on every side") {
-  if (!takes_tile_packed(100, {.out = 1, .in = 64, .bits = 4, .group = 64})) return;  // there is none
-  CHECK_FALSE(takes_tile_packed(100, {.out = 1, .in = 64}));
-  for (const int bits : {2, 3, 4, 5, 6, 8})
-    for (const int group : {32, 64, 128})
-      for (const int rows : {16, 33, 100})
-        for (const int out : {1, 16, 37, 300}) {
-          CAPTURE(bits);
-          CAPTURE(group);
-          CAPTURE(rows);
-          CAPTURE(out);
-          for (const int groups : {1, 2, 5, 9})
-            CHECK(error_of(packed(out, groups * group, group, bits), rows) < kRounding);
-        }
-  for (const auto scales : {mx::float32, mx::bfloat16, mx::float16})
-    CHECK(error_of(packed(40, 1024, 64, 4, scales), 70) < kRounding);
-  const LinearWeight w = packed(75, 576, 64, 4);
-  const auto bias = noise({75}, 9), x = noise({70, 576}, 3);
-  CHECK(difference(linear(x, w, bias), linear(x, w) + bias) < 1e-4f);
+TEST_CASE("packed weights times bytes of x equal double precision, with rests on every side") {
+  const WeightView any{.out = 1, .in = 64, .bits = 4, .group = 64};
+  struct Way {
+    void (*multiply)(const LinearProduct&, float*);
+    bool (*takes)(int, const WeightView&);
+  };
+  for (const auto& [multiply, takes] :
+       {Way{tile_packed, takes_tile_packed}, Way{vector_packed, takes_vector_packed}}) {
+    if (!takes(100, any)) continue;  // this machine has not these products
+    CHECK_FALSE(takes(100, {.out = 1, .in = 64}));
+    for (const int bits : {2, 3, 4, 5, 6, 8})
+      for (const int group : {32, 64, 128})
+        for (const int rows : {5, 16, 33, 100})
+          for (const int out : {1, 16, 37, 300}) {
+            CAPTURE(bits);
+            CAPTURE(group);
+            CAPTURE(rows);
+            CAPTURE(out);
+            for (const int groups : {1, 2, 5, 9})
+              CHECK(error_of(multiply, packed(out, groups * group, group, bits), rows) < kRounding);
+          }
+    for (const auto scales : {mx::float32, mx::bfloat16, mx::float16})
+      CHECK(error_of(multiply, packed(40, 1024, 64, 4, scales), 70) < kRounding);
+    CHECK(error_of(multiply, packed(75, 576, 64, 4), 70, noise({75}, 9)) < kRounding);
+  }
 }
 
 TEST_CASE("a value that is no number spoils its row alone, whatever takes the rows") {
@@ -196,7 +232,8 @@ TEST_CASE("workspace is what the headers say") {
   CHECK(linear_workspace(1, {.data = noise({8, 64}, 1)}) == 0);
   CHECK(linear_workspace(3, packed(8, 64, 64, 4)) == few_rows_workspace(3, 64) * 4);
   const auto whole = packed(8, 64, 64, 4);
-  const bool tiles = takes_tile_packed(100, {.out = 8, .in = 64, .bits = 4, .group = 64});
+  const WeightView packed_view{.out = 8, .in = 64, .bits = 4, .group = 64};
+  const bool tiles = takes_tile_packed(100, packed_view) || takes_vector_packed(100, packed_view);
   CHECK(linear_workspace(100, whole) ==
         (tiles ? tile_rows_workspace(100, 64) : many_rows_workspace(100, 64)) * 4);
   CHECK(many_rows_workspace(1 << 20, 1024) <= kBlockFloats);
