@@ -1,7 +1,5 @@
 #include "engine/device.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -12,6 +10,7 @@
 #include <variant>
 
 #include "core/thread_pool.h"
+#include "engine/blas.h"
 #include "kernels/linear.h"
 #include "kernels/self_check.h"
 #include "memory/requirements.h"
@@ -44,27 +43,6 @@ std::uint64_t device_memory() {
   for (const char* name : {"memory_size", "total_memory"})
     if (const auto bytes = property<std::size_t>(name)) return *bytes;
   return memory::system_memory().total;
-}
-
-// MLX's library and this one see the same global symbols, so that the first cblas_sgemm among them is the one
-// that MLX calls.
-void describe_blas(DeviceInfo& out) {
-  void* sgemm = dlsym(RTLD_DEFAULT, "cblas_sgemm");
-  Dl_info where{};
-  if (!sgemm || !dladdr(sgemm, &where) || !where.dli_fname) return;
-  out.blas_library = where.dli_fname;
-  const auto say = [&](const char* name) -> std::string {
-    void* function = dlsym(RTLD_DEFAULT, name);
-    Dl_info from{};
-    // Asked only of the library in use: another OpenBLAS may be loaded beside it.
-    if (!function || !dladdr(function, &from) || from.dli_fbase != where.dli_fbase) return {};
-    const char* text = reinterpret_cast<char* (*)()>(function)();
-    return text ? text : "";
-  };
-  out.blas_kernel = say("openblas_get_config");
-  const std::string core = say("openblas_get_corename");
-  if (!core.empty() && out.blas_kernel.find(core) == std::string::npos)
-    out.blas_kernel.append(out.blas_kernel.empty() ? "" : ", ").append(core);
 }
 
 // Best of a few runs of a 1024-cubed product.
@@ -112,7 +90,10 @@ DeviceInfo describe_device() {
   out.memory_bytes = device_memory();
   out.available_bytes = available_memory();
   out.max_buffer_bytes = property<std::size_t>("max_buffer_length").value_or(0);
-  describe_blas(out);
+  choose_blas_kernel();
+  const Blas blas = describe_blas();
+  out.blas_library = blas.library;
+  out.blas_kernel = blas.kernel;
   out.sgemm_gflops = measure_sgemm();
   out.product_error = worst_product_error();
   out.kernels = kernels::instruction_set();
@@ -165,10 +146,12 @@ void set_memory_limits(std::uint64_t planned, std::uint64_t capacity) {
 
 void set_threads(int threads) {
   core::ThreadPool::shared().resize(threads);
-  if (void* function = dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))
-    reinterpret_cast<void (*)(int)>(function)(1);
+  use_one_blas_thread();
 }
 
-void prepare_device() { setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0); }
+void prepare_device() {
+  setenv("MLX_ENABLE_TF32", "0", /*overwrite=*/0);
+  choose_blas_kernel();
+}
 
 }  // namespace mlx_vision::engine

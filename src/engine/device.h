@@ -27,7 +27,7 @@ std::uint64_t largest_buffer();
 void set_memory_limits(std::uint64_t planned, std::uint64_t capacity);
 
 /// Before the first array: on CUDA, makes float32 products float32 (MLX's default there is TF32, 10 bits of
-/// mantissa) unless the environment says MLX_ENABLE_TF32. Engine thread.
+/// mantissa) unless the environment says MLX_ENABLE_TF32; on the CPU, choose_blas_kernel(). Engine thread.
 void prepare_device();
 
 /// How many threads the CPU's kernels share; 0 = one for each physical core. The BLAS beside them keeps to

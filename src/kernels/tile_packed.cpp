@@ -49,10 +49,9 @@ inline __attribute__((always_inline)) void add_run(const std::int32_t* sums, con
   const WFactors factors{_mm512_load_ps(of_w), _mm512_load_ps(of_w + kSide)};
 #pragma GCC unroll 16
   for (int r = 0; r < kSide; ++r, sums += kSide)
-    y[std::size_t(r)] =
-        plus_run({_mm512_load_si512(sums), _mm512_load_si512(sums + kTileWords),
-                  _mm512_load_si512(sums + 2 * kTileWords)},
-                 {of_x[r], of_x[kSide + r]}, factors, y[std::size_t(r)]);
+    y[std::size_t(r)] = plus_run({_mm512_load_si512(sums), _mm512_load_si512(sums + kTileWords),
+                                  _mm512_load_si512(sums + 2 * kTileWords)},
+                                 {of_x[r], of_x[kSide + r]}, factors, y[std::size_t(r)]);
 }
 
 // The unit works on one run while the vectors add up the one before.

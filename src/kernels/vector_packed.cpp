@@ -35,8 +35,7 @@ template <int kInputs>
       for (int r = 0; r < kRows; ++r) {
         const auto bytes = _mm512_set1_epi32(int(x[digit * R::kTile + r * kRowWords + word]));
 #pragma GCC unroll 2
-        for (int v = 0; v < kVectors; ++v)
-          add_products(sums[digit][r][v], numbers[v], bytes);
+        for (int v = 0; v < kVectors; ++v) add_products(sums[digit][r][v], numbers[v], bytes);
       }
   }
   const auto* of_x = reinterpret_cast<const float*>(run + R::kX - 2 * kSide) + row;
@@ -46,8 +45,8 @@ template <int kInputs>
     const WFactors factors{_mm512_load_ps(of_w), _mm512_load_ps(of_w + kSide)};
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r)
-      y.at[r][v] = plus_run({sums[0][r][v], sums[1][r][v], sums[2][r][v]}, {of_x[r], of_x[kSide + r]}, factors,
-                            y.at[r][v]);
+      y.at[r][v] = plus_run({sums[0][r][v], sums[1][r][v], sums[2][r][v]}, {of_x[r], of_x[kSide + r]},
+                            factors, y.at[r][v]);
   }
 }
 
@@ -60,7 +59,8 @@ struct Vectors {
       for (int r = 0; r < kRows; ++r)
         for (int v = 0; v < kVectors; ++v) y.at[r][v] = to.begin(row + r, v * kSide);
       for (int run = 0; run < s.runs; ++run)
-        add_run<kInputs>(s.x + run * ByteRun<kInputs>::kX, row, s.w + run * ByteRun<kInputs>::kW, s.w_words, y);
+        add_run<kInputs>(s.x + run * ByteRun<kInputs>::kX, row, s.w + run * ByteRun<kInputs>::kW, s.w_words,
+                         y);
       for (int r = 0; r < kRows; ++r)
         for (int v = 0; v < kVectors; ++v) to.store(row + r, v * kSide, y.at[r][v]);
     }

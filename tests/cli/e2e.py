@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import unittest
+from pathlib import Path
 
 from e2e_support import FIXTURES, PROGRAM, ProgramTest, fixtures, golden, read_safetensors, run, snapshot
 
@@ -201,6 +202,16 @@ class Tools(ProgramTest):
         self.assertGreater(report["sgemm_gflops"], 0)
         self.assertIn("qwen2_vl", report["model_types"])
         self.assertIn("GFLOPS", run("doctor").stdout)
+
+    def test_openblas_has_vectors_whatever_its_age_unless_told_otherwise(self):
+        cpuinfo = Path("/proc/cpuinfo")
+        if not cpuinfo.exists() or "avx2" not in cpuinfo.read_text():
+            self.skipTest("there is nothing to choose")
+        own = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+        for environment, check in ((own, self.assertNotIn), (own | {"OPENBLAS_CORETYPE": "Prescott"}, self.assertIn)):
+            report = json.loads(run("doctor", "--json", env=environment).stdout)
+            check("Prescott", report["blas_kernel"])
+            self.assertLess(report["product_error"], 1e-6)
 
     def test_help_and_version(self):
         self.assertIn("generate", run("--help").stdout)

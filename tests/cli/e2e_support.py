@@ -14,9 +14,9 @@ FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 TIMEOUT_S = 120
 
 
-def run(*arguments, stdin="", timeout=TIMEOUT_S):
-    """Runs the program to its end; text in and out."""
-    return subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout)
+def run(*arguments, stdin="", timeout=TIMEOUT_S, env=None):
+    """Runs the program to its end; text in and out. `env`: its whole environment, None = as this process's."""
+    return subprocess.run([PROGRAM, *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=timeout, env=env)
 
 
 def fixtures():

@@ -57,7 +57,8 @@ double error_of(void (*multiply)(const LinearProduct&, float*), const LinearWeig
                                                               : Element::float16;
   mx::eval(x, w.data, *w.scales, *w.biases);
   if (bias) mx::eval(*bias);
-  std::vector<float> y(std::size_t(rows) * std::size_t(w.out())), workspace(tile_rows_workspace(rows, w.in()));
+  std::vector<float> y(std::size_t(rows) * std::size_t(w.out())),
+      workspace(tile_rows_workspace(rows, w.in()));
   multiply({.x = x.data<float>(),
             .rows = rows,
             .weight = {.data = w.data.data<void>(),
