@@ -39,7 +39,7 @@ VARIANTS = {
     "qwen2_vl": "base hf 4bit 8bit mxfp4 sharded", "qwen2_5_vl": "base hf 4bit", "qwen3_vl": "base hf 4bit",
     "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf 4bit",
-    "llava_onevision": "base hf 4bit", "gemma3": "base hf 4bit", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf 4bit",
+    "llava_onevision": "base hf 4bit", "gemma3": "base hf 4bit", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf fp8 4bit",
     "internvl": "base hf 4bit", "internvl_moe": "hf", "internvl_chat": "base hf 4bit", "internvl_internlm2": "hf",
     "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "bunny_llama": "hf", "fastvlm": "base hf 4bit", "gemma3n": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf 4bit", "gemma4_moe": "base hf 4bit", "gemma4_unified": "base hf 4bit",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",
@@ -120,7 +120,7 @@ def record(folder: Path, fixture: Fixture, meta: dict, root: Path, pictures: dic
     prompts = reference.MlxVlm(model_dir, float32=True) if fixture.mlx_vlm else reference.Prompts(model_dir)
     stored = reference.MlxVlm(model_dir, float32=False) if fixture.mlx_vlm and types != ["float32"] else None
     judge = None
-    if (variant in ("base", "hf") or not fixture.mlx_vlm) and not fixture.shapes:  # transformers reads the original layout only
+    if (variant in ("base", "hf", "fp8") or not fixture.mlx_vlm) and not fixture.shapes:  # transformers reads the original layout only
         judge = reference.Transformers(folder / "judge" if (folder / "judge").exists() else model_dir, fixture.judge_type)
     agreement = 0.0
     for label, user, wanted in INPUTS:
@@ -202,7 +202,9 @@ def make(name: str, variants: list[str], out: Path, seed: int) -> None:
             folder.mkdir(parents=True)
             checkpoint.write_variant(variant, folder / "model", fixture, state, scratch)
             dtype = "float32" if variant == "base" else "half"
-            if fixture.judge_config or variant == "base":
+            if variant == "fp8":
+                (folder / "judge").symlink_to(scratch / variant)
+            elif fixture.judge_config or variant == "base":
                 (folder / "judge").symlink_to(scratch / (f"judged-{dtype}" if fixture.judge_config else dtype))
             elif variant not in ("hf", "sharded") and not fixture.mlx_vlm:
                 checkpoint.write_unpacked(scratch / variant, fixture, state, folder / "model", scratch)
@@ -217,7 +219,7 @@ def make(name: str, variants: list[str], out: Path, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", action="append", choices=FAMILIES, help="repeatable; every family without it")
-    parser.add_argument("--variants", help="comma list: base, hf, sharded, " + ", ".join(checkpoint.CONVERSIONS))
+    parser.add_argument("--variants", help="comma list: base, hf, fp8, sharded, " + ", ".join(checkpoint.CONVERSIONS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent.parent / "tests" / "fixtures")
     args = parser.parse_args()

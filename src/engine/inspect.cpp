@@ -63,7 +63,9 @@ std::string dtype_name(mx::Dtype dtype) {
 
 std::string quantization(const weights::WeightStore& store) {
   const auto all = store.quantizations();
-  if (all.empty()) return "none (" + dtype_name(store.activation_dtype()) + ")";
+  if (all.empty())
+    return (store.unpacks_fp8() ? "8-bit floats, unpacked when loaded (" : "none (") +
+           dtype_name(store.activation_dtype()) + ")";
   std::map<std::string, int> kinds;
   for (const auto& q : all)
     ++kinds[std::to_string(q.bits) + " bits " + q.mode + " in groups of " + std::to_string(q.group_size)];

@@ -89,7 +89,8 @@ memory::WeightBytes weigh(const weights::WeightStore& store) {
     (part == "language" ? out.language : part == "vision" ? out.vision : out.projector) += bytes;
     largest = std::max(largest, bytes);
   }
-  out.load_extra = std::min(out.total(), kLoadBatchBytes + largest) / 2;
+  out.load_extra =
+      std::uint64_t(double(std::min(out.total(), kLoadBatchBytes + largest)) * store.held_while_read());
   return out;
 }
 

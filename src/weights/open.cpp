@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/files.h"
+#include "weights/fp8.h"
 #include "weights/weights.h"
 
 namespace mlx_vision::weights {
@@ -18,8 +19,9 @@ struct Element {
   const char* name;
   int bytes;
 };
-constexpr Element kElements[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"U32", 4}, {"U8", 1},  {"I64", 8},
-                                 {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U16", 2}, {"U64", 8}, {"BOOL", 1}};
+constexpr Element kElements[] = {{"F32", 4}, {"F16", 2},  {"BF16", 2},   {"U32", 4}, {"U8", 1},
+                                 {"I64", 8}, {"I32", 4},  {"I16", 2},    {"I8", 1},  {"U16", 2},
+                                 {"U64", 8}, {"BOOL", 1}, {"F8_E4M3", 1}};
 
 // A file that is cut off or lies about its tensors is found here, before MLX reads past its end.
 void check_tensor(const std::string& where, const nlohmann::json& entry, std::uint64_t data_bytes) {
@@ -45,7 +47,9 @@ void check_tensor(const std::string& where, const nlohmann::json& entry, std::ui
                       "; the file is truncated, download it again");
 }
 
-void check_header(const std::filesystem::path& path) {
+/// Returns the names of tensors of 8-bit floats, which MLX takes for bytes.
+std::set<std::string> check_header(const std::filesystem::path& path) {
+  std::set<std::string> fp8;
   const std::string name = path.filename().string();
   std::ifstream in(path, std::ios::binary);
   std::uint64_t length = 0;
@@ -61,11 +65,15 @@ void check_header(const std::filesystem::path& path) {
   if (!in.read(header.data(), std::streamsize(length))) throw WeightError(name + ": header cannot be read");
   try {
     const auto json = nlohmann::json::parse(header);
-    for (const auto& [tensor, entry] : json.items())
-      if (tensor != "__metadata__") check_tensor(name + ": " + tensor, entry, size - 8 - length);
+    for (const auto& [tensor, entry] : json.items()) {
+      if (tensor == "__metadata__") continue;
+      check_tensor(name + ": " + tensor, entry, size - 8 - length);
+      if (entry.at("dtype") == "F8_E4M3") fp8.insert(tensor);
+    }
   } catch (const nlohmann::json::exception& e) {
     throw WeightError(name + ": header is not valid: " + e.what());
   }
+  return fp8;
 }
 
 std::vector<std::filesystem::path> indexed_files(const std::filesystem::path& folder,
@@ -130,10 +138,10 @@ std::vector<std::filesystem::path> weight_files(const std::filesystem::path& fol
 
 WeightStore WeightStore::open(const std::filesystem::path& folder, const NameMap& names,
                               const core::ConfigReader& config, std::optional<mx::Dtype> compute) {
-  std::unordered_map<std::string, mx::array> tensors;
-  std::set<std::string> formats;
+  Tensors tensors;
+  std::set<std::string> formats, fp8;
   for (const auto& path : weight_files(folder)) {
-    check_header(path);
+    fp8.merge(check_header(path));
     mx::SafetensorsLoad loaded;
     try {
       loaded = mx::load_safetensors(path.string());
@@ -147,7 +155,10 @@ WeightStore WeightStore::open(const std::filesystem::path& folder, const NameMap
   }
   const std::string format = formats.size() == 1 ? *formats.begin() : "";
   const Layout layout = format == "mlx" ? Layout::mlx : format == "pt" ? Layout::torch : Layout::unknown;
+  const double held = unpack_fp8(tensors, fp8);
   WeightStore store(std::move(tensors), layout, names, config, compute);
+  store.held_while_read_ = held;
+  store.unpacks_fp8_ = !fp8.empty();
   for (const Quantization& q : store.quantizations()) require_kernels(q);
   return store;
 }

@@ -55,11 +55,13 @@ std::optional<core::ConfigReader> quantization_table(const core::ConfigReader& c
   }
   if (!config.is_object("quantization_config")) return std::nullopt;
   auto table = config.child("quantization_config");
-  if (table.has("quant_method") && !table.has("bits"))
-    table.fail("quant_method", "expected a checkpoint quantised for MLX, got " +
-                                   table.get<std::string>("quant_method") +
+  if (!table.has("quant_method") || table.has("bits")) return table;
+  const auto method = table.get<std::string>("quant_method");
+  if (method != "fp8")
+    table.fail("quant_method", "expected a checkpoint quantised for MLX, or fp8, got " + method +
                                    "; convert the original with mlx_vlm.convert -q");
-  return table;
+  config.ignore({"quantization_config"});  // unpacked where the files are opened
+  return std::nullopt;
 }
 
 }  // namespace

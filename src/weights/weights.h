@@ -100,6 +100,10 @@ class WeightStore {
   /// Their renamed names.
   const std::set<std::string>& taken_names() const { return taken_; }
   Layout layout() const { return layout_; }
+  /// Bytes held besides for each byte of a tensor while it is read and turned into its type.
+  double held_while_read() const { return held_while_read_; }
+  /// Whether the files hold 8-bit floats.
+  bool unpacks_fp8() const { return unpacks_fp8_; }
   /// All tensors by their renamed names, taken or not.
   const std::unordered_map<std::string, mx::array>& tensors() const { return tensors_; }
 
@@ -110,6 +114,8 @@ class WeightStore {
 
   std::unordered_map<std::string, mx::array> tensors_;
   Layout layout_;
+  double held_while_read_ = 0.5;
+  bool unpacks_fp8_ = false;
   std::optional<mx::Dtype> compute_;
   mx::Dtype stored_ = mx::float32;
   std::set<std::string> taken_, skipped_;

@@ -230,13 +230,8 @@ TEST_CASE("a tensor that is missing and one that is too many are both named") {
     const auto config = mv::core::ConfigReader::from_file(f.model() / "config.json");
     const auto& family = mv::models::find_family(f.family());
     const auto map = family.names(config);
-    std::unordered_map<std::string, mx::array> tensors;
-    std::string format;
-    for (const auto& path : mv::weights::weight_files(f.model())) {
-      auto loaded = mx::load_safetensors(path.string());
-      format = loaded.second["format"];
-      tensors.merge(loaded.first);
-    }
+    const auto opened = mv::weights::WeightStore::open(f.model(), {}, config, std::nullopt);
+    auto tensors = opened.tensors();
     // A pooling head, the norm before it and the key norms of layers that share keys may be absent.
     const auto victim = std::find_if(tensors.begin(), tensors.end(), [](const auto& t) {
       return t.first.ends_with("norm.weight") && !t.first.ends_with("k_norm.weight") &&
@@ -245,9 +240,7 @@ TEST_CASE("a tensor that is missing and one that is too many are both named") {
     const std::string dropped = map(victim->first);
     tensors.erase(victim);
     tensors.emplace("language_model.extra.weight", mx::zeros({3}));
-    mv::weights::WeightStore store(std::move(tensors),
-                                   format == "mlx" ? mv::weights::Layout::mlx : mv::weights::Layout::torch,
-                                   map, config);
+    mv::weights::WeightStore store(std::move(tensors), opened.layout(), map, config);
     family.build(config, mv::weights::Weights(store));
     std::string text;
     try {

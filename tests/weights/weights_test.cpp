@@ -2,8 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
+#include <string>
+#include <vector>
 
 using namespace mlx_vision;
 using weights::Layout;
@@ -61,6 +65,59 @@ TEST_CASE("names change by their prefix, then by parts of what begins as told, o
   CHECK(names("text.0.attn.weight") == "text.0.attn.weight");
   CHECK(names.module("text.0.w1") == "text.0.gate");
   CHECK(names.module("lm_head") == "text.lm_head");
+}
+
+namespace {
+
+/// One tensor of 8-bit floats whose values are all 1, and `scale` with the values 1, 2, 3 …
+std::string fp8_file(int rows, int columns, const std::vector<int>& scale) {
+  const int bytes = rows * columns;
+  std::string shape;
+  int scales = 1;
+  for (const int n : scale) {
+    shape += (shape.empty() ? "" : ",") + std::to_string(n);
+    scales *= n;
+  }
+  const int end = bytes + scales * 4;
+  std::string header = R"({"w":{"dtype":"F8_E4M3","shape":[)" + std::to_string(rows) + "," +
+                       std::to_string(columns) + R"(],"data_offsets":[0,)" + std::to_string(bytes) +
+                       R"(]},"w_scale_inv":{"dtype":"F32","shape":[)" + shape + R"(],"data_offsets":[)" +
+                       std::to_string(bytes) + "," + std::to_string(end) + "]}}";
+  std::string out = safetensors(header, std::size_t(end));
+  std::fill_n(out.end() - end, bytes, char(0x38));
+  for (int i = 0; i < scales; ++i) {
+    const float value = float(i + 1);
+    std::memcpy(&*(out.end() - 4 * (scales - i)), &value, 4);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("8-bit floats are unpacked by the scale of all or of each block") {
+  const Folder folder;
+  const auto values = [&](int rows, int columns, const std::vector<int>& scale) {
+    folder.write("model.safetensors", fp8_file(rows, columns, scale));
+    auto store = WeightStore::open(folder.path, {}, config("{}"), std::nullopt);
+    CHECK(store.held_while_read() > 0.5);
+    CHECK_FALSE(store.has("w_scale_inv"));
+    auto w = mx::astype(store.require("w", {rows, columns}), mx::float32);
+    mx::eval(w);
+    return std::vector<float>(w.data<float>(), w.data<float>() + w.size());
+  };
+  CHECK(values(2, 4, {1}) == std::vector<float>(8, 1.0f));
+  CHECK(values(2, 4, {1, 2}) == std::vector<float>{1, 1, 2, 2, 1, 1, 2, 2});
+  CHECK(values(4, 2, {2, 2}) == std::vector<float>{1, 2, 1, 2, 3, 4, 3, 4});
+  const auto padded = values(129, 1, {2, 1});  // blocks of 128 where they do not divide the side
+  CHECK(padded[127] == 1);
+  CHECK(padded[128] == 2);
+  folder.write("model.safetensors", fp8_file(4, 2, {3, 2}));
+  CHECK(open_error(folder).starts_with("w_scale_inv: expected one scale, or one for each block"));
+  folder.write("model.safetensors", fp8_file(4, 2, {2, 2, 1}));
+  CHECK(open_error(folder).starts_with("w_scale_inv: expected one scale, or one for each block"));
+  folder.write("model.safetensors",
+               safetensors(R"({"w":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})", 2));
+  CHECK(open_error(folder) == "w: holds 8-bit floats and there is no w_scale_inv to tell their scale");
 }
 
 TEST_CASE("missing, mis-shaped, unused and clashing tensors are reported together") {
@@ -132,7 +189,7 @@ TEST_CASE("packings that MLX does not know are refused by name") {
   CHECK(refusal(R"({"quantization": {"mode": "int4"}})") ==
         "config.json.quantization.mode: expected affine, mxfp4, nvfp4 or mxfp8, got int4");
   CHECK(refusal(R"({"quantization_config": {"quant_method": "awq"}})")
-            .find("expected a checkpoint quantised for MLX, got awq") != std::string::npos);
+            .find("expected a checkpoint quantised for MLX, or fp8, got awq") != std::string::npos);
 }
 
 TEST_CASE("floating tensors take the compute type, packed ones do not") {
