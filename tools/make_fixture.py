@@ -40,6 +40,7 @@ VARIANTS = {
     "qwen3_vl_moe": "base hf 4bit", "qwen3_5": "base hf 4bit", "qwen3_5_moe": "base hf 4bit", "llava": "base hf 4bit mixed_4_6",
     "llava_layers": "hf", "llava_interleave": "base hf 4bit", "llava_next": "base hf 4bit",
     "llava_onevision": "base hf 4bit", "gemma3": "base hf 4bit", "paligemma": "base hf 4bit", "paligemma2": "base hf 4bit", "pixtral": "base hf 4bit", "mistral3": "base hf 4bit", "mistral3_ministral": "base hf fp8 4bit",
+    "mistral3_mistral4": "hf 4bit",
     "internvl": "base hf 4bit", "internvl_moe": "hf", "internvl_chat": "base hf 4bit", "internvl_internlm2": "hf",
     "lfm2_vl": "base hf 4bit", "llava_bunny": "base hf 4bit", "bunny_llama": "hf", "fastvlm": "base hf 4bit", "gemma3n": "base hf 4bit", "gemma4": "base hf 4bit", "gemma4_31b": "base hf 4bit", "gemma4_moe": "base hf 4bit", "gemma4_unified": "base hf 4bit",
     "idefics3": "base hf 4bit", "smolvlm": "base hf 3bit 4bit",

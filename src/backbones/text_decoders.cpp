@@ -1,6 +1,7 @@
 #include "backbones/text_decoders.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace mlx_vision::backbones {
@@ -100,12 +101,15 @@ nn::DecoderSpec mistral(const core::ConfigReader& c) {
   return s;
 }
 
+void set_growth(const core::ConfigReader& rope, nn::DecoderSpec& s) {
+  if (const auto beta = rope.get_or("llama_4_scaling_beta", 0.0f); beta != 0)
+    s.growth = nn::QueryGrowth{beta, rope.size("original_max_position_embeddings", 1, 1 << 30)};
+}
+
 nn::DecoderSpec ministral3(const core::ConfigReader& c) {
   auto s = parse_decoder(c, {4096, 34, 32, 14336, 131072, 1e-5f, 1000000, /*kv_heads=*/8, /*head_dim=*/128});
   set_window(s, c.get_or("sliding_window", 0), std::vector<bool>(std::size_t(s.layers), true));
-  const auto rope = c.child("rope_parameters");
-  if (const auto beta = rope.get_or("llama_4_scaling_beta", 0.0f); beta != 0)
-    s.growth = nn::QueryGrowth{beta, rope.size("original_max_position_embeddings", 1, 1 << 30)};
+  set_growth(c.child("rope_parameters"), s);
   return s;
 }
 
@@ -170,6 +174,52 @@ nn::DecoderSpec qwen3_moe(const core::ConfigReader& c) {
   return s;
 }
 
+nn::MixtureSpec mistral4_mixture(const core::ConfigReader& c, int width) {
+  nn::MixtureSpec m{.width = width, .hidden = c.size_or("moe_intermediate_size", 2048, 1, kMaxWidth)};
+  m.experts = c.size_or("n_routed_experts", 128, 1, 1 << 12);
+  m.chosen = c.size_or("num_experts_per_tok", std::min(4, m.experts), 1, m.experts);
+  m.normalized = c.get_or("norm_topk_prob", true);
+  m.scaling = c.get_or("routed_scaling_factor", 1.0f);
+  m.shared_hidden = m.hidden * c.size_or("n_shared_experts", 1, 0, 64);
+  m.plain_shared = true;
+  for (const char* key : {"n_group", "topk_group"})
+    if (c.get_or(key, 1) != 1) c.fail(key, "only 1 is supported by this decoder");
+  c.ignore({"output_router_logits"});
+  return m;
+}
+
+// Latent attention and experts (transformers, modeling_mistral4.py).
+nn::DecoderSpec mistral4(const core::ConfigReader& c) {
+  nn::LatentSpec latent{.query_rank = c.size_or("q_lora_rank", 1024, 0, kMaxWidth),
+                        .rank = c.size_or("kv_lora_rank", 256, 1, kMaxWidth),
+                        .rotated = c.size_or("qk_rope_head_dim", 64, 2, kMaxWidth),
+                        .plain = c.size_or("qk_nope_head_dim", 64, 1, kMaxWidth),
+                        .value_dim = c.size_or("v_head_dim", 128, 1, kMaxWidth),
+                        .interleaved = c.get_or("rope_interleave", true),
+                        .bias = c.get_or("attention_bias", false)};
+  const int head_dim = latent.rotated + latent.plain;
+  auto s = parse_decoder(c, {4096, 36, 32, 12288, 131072, 1e-6f, 10000, /*kv_heads=*/0, head_dim,
+                             float(latent.rotated) / float(head_dim)});
+  if (s.head_dim != head_dim || s.kv_heads != s.heads || latent.value_dim > head_dim)
+    c.fail("head_dim",
+           "expected qk_nope_head_dim + qk_rope_head_dim, as many heads of keys as of queries, and "
+           "values that are no wider");
+  if (s.rope.dims() != latent.rotated)
+    c.fail("rope_parameters.partial_rotary_factor",
+           "expected the part of head_dim that qk_rope_head_dim is, " + std::to_string(latent.rotated));
+  s.output_bias = latent.bias;
+  s.latent = latent;
+  const auto rope = c.child("rope_parameters");
+  set_growth(rope, s);
+  s.attention_scale = 1 / std::sqrt(float(head_dim));
+  if (const auto all = rope.get_or("mscale_all_dim", 0.0f); all != 0 && s.rope.yarn)
+    s.attention_scale *= std::pow(nn::yarn_amplitude(s.rope.yarn->factor, all), 2.0f);
+  s.mixture = mistral4_mixture(c, s.hidden);
+  const int first = c.size_or("first_k_dense_replace", 0, 0, kMaxLayers);
+  for (int i = 0; i < s.layers; ++i) s.dense.push_back(i < first);
+  return s;
+}
+
 }  // namespace
 
 nn::DecoderSpec text_decoder(const core::ConfigReader& text) {
@@ -181,11 +231,13 @@ nn::DecoderSpec text_decoder(const core::ConfigReader& text, std::string_view ty
   if (type == "internlm2") return internlm2(text);
   if (type == "mistral") return mistral(text);
   if (type == "ministral3") return ministral3(text);
+  if (type == "mistral4") return mistral4(text);
   if (type == "qwen2") return qwen2(text);
   if (type == "qwen3") return qwen3(text);
   if (type == "qwen3_moe") return qwen3_moe(text);
-  text.fail("model_type", "expected internlm2, llama, mistral, ministral3, qwen2, qwen3 or qwen3_moe, got " +
-                              std::string(type));
+  text.fail("model_type",
+            "expected internlm2, llama, mistral, ministral3, mistral4, qwen2, qwen3 or qwen3_moe, got " +
+                std::string(type));
 }
 
 nn::DecoderSpec qwen2_vl_text(const core::ConfigReader& text) {

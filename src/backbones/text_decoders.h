@@ -29,8 +29,8 @@ std::vector<bool> layers_of(const core::ConfigReader& c, int layers, std::string
 core::ConfigReader text_fields(const core::ConfigReader& top);
 
 /// Decoder numbers from a text configuration, chosen by its model_type ("internlm2", "llama", "mistral",
-/// "ministral3", "qwen2", "qwen3", "qwen3_moe"). Fields that are absent take transformers' defaults of that
-/// type.
+/// "ministral3", "mistral4", "qwen2", "qwen3", "qwen3_moe"). Fields that are absent take transformers'
+/// defaults of that type.
 /// @throws ConfigError for another type, or a field that changes the result and is not supported.
 nn::DecoderSpec text_decoder(const core::ConfigReader& text);
 /// The same where another field or the family says the type.

@@ -17,7 +17,7 @@ constexpr Family kMistral3{
     .model_type = "mistral3",
     .prompt_rule = processing::PromptRule::image_first,
     .about = {.vision = "Pixtral's ViT, 2x2 patches merged",
-              .language = "Mistral, Ministral 3",
+              .language = "Mistral, Ministral 3, Mistral 4: latent attention, experts",
               .compared = "float32, original, fp8, 4-bit",
               .repositories = "Mistral-Small-3.1-24B-Instruct-2503-4bit, Ministral-3-3B-Instruct-2512-4bit"},
     .names = pixtral_names,

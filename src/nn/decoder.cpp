@@ -15,6 +15,7 @@ SelfAttentionSpec attention_spec(const DecoderSpec& s, int layer) {
           .head_norm = s.head_norm,
           .output_gate = s.output_gate,
           .grouped_qkv = s.grouped_qkv,
+          .latent = s.latent,
           .value_norm = s.value_norm,
           .keys_as_values = s.keys_as_values && !s.has_window(layer),
           .shared_keys = s.is_shared(layer),

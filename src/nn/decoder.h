@@ -25,10 +25,11 @@ struct DecoderSpec {
   bool output_bias = false;  ///< of o_proj
   bool mlp_bias = false;
   bool tied_head = false;
-  bool head_norm = false;    ///< RMSNorm of each head's queries and keys
-  bool output_gate = false;  ///< a gate for each head's output beside its query
-  bool grouped_qkv = false;  ///< one map for queries, keys and values (InternLM2)
-  bool sandwich = false;     ///< a norm behind attention and MLP, too (Gemma 2 and 3)
+  bool head_norm = false;                 ///< RMSNorm of each head's queries and keys
+  bool output_gate = false;               ///< a gate for each head's output beside its query
+  bool grouped_qkv = false;               ///< one map for queries, keys and values (InternLM2)
+  std::optional<LatentSpec> latent = {};  ///< of attention; head_dim is then plain + rotated
+  bool sandwich = false;                  ///< a norm behind attention and MLP, too (Gemma 2 and 3)
   Activation activation = Activation::silu;
   float embed_scale = 1;
   float attention_scale = 0;                   ///< 0 = 1 / sqrt(head_dim)

@@ -87,8 +87,9 @@ Mixture::Mixture(const Weights& w, const MixtureSpec& s)
     expert_scale_ = w["router"].require("per_expert_scale", {s.experts});
   }
   if (s.shared_hidden == 0) return;
-  shared_.emplace(w["shared_expert"], GatedMlp::Spec{s.width, s.shared_hidden});
-  shared_gate_.emplace(w["shared_expert_gate"], s.width, 1, false);
+  shared_.emplace(w[s.plain_shared ? "shared_experts" : "shared_expert"],
+                  GatedMlp::Spec{s.width, s.shared_hidden});
+  if (!s.plain_shared) shared_gate_.emplace(w["shared_expert_gate"], s.width, 1, false);
 }
 
 // x [N, width], experts [N, chosen] → [N, chosen, width]. Many products are sorted by expert, so that each
@@ -152,9 +153,13 @@ mx::array Mixture::operator()(const mx::array& x, const mx::array& routed) const
   const auto best = mx::slice(order, {0, 0}, {scores.shape(0), spec_.chosen});
   auto weights = mx::take_along_axis(scores, best, -1);
   if (spec_.normalized) weights = weights / mx::sum(weights, -1, /*keepdims=*/true);
+  if (spec_.scaling != 1) weights = weights * scalar(spec_.scaling, weights);
   if (expert_scale_) weights = weights * mx::take(mx::astype(*expert_scale_, weights.dtype()), best);
   auto y = chosen_sum(flat, best, weights);
-  if (shared_) y = y + mx::sigmoid((*shared_gate_)(flat)) * (*shared_)(flat);
+  if (shared_) {
+    const auto own = (*shared_)(flat);
+    y = y + (shared_gate_ ? mx::sigmoid((*shared_gate_)(flat)) * own : own);
+  }
   return mx::reshape(y, x.shape());
 }
 

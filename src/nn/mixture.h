@@ -26,8 +26,10 @@ enum class ExpertLayout { in_out, out_in };
 
 struct MixtureSpec {
   int width = 0, hidden = 0, experts = 0, chosen = 0;
-  bool normalized = true;  ///< the chosen experts' weights are divided by their sum
-  int shared_hidden = 0;   ///< of an expert that every token takes, behind a sigmoid gate; 0 = none
+  bool normalized = true;     ///< the chosen experts' weights are divided by their sum
+  int shared_hidden = 0;      ///< of an expert that every token takes, behind a sigmoid gate; 0 = none
+  bool plain_shared = false;  ///< that expert stands under shared_experts and has no gate (DeepSeek-V2)
+  float scaling = 1;          ///< of the chosen experts' weights
   ExpertLayout layout = ExpertLayout::out_in;
   Activation activation = Activation::silu;  ///< of the chosen experts
   /// What the router is given is normed without a weight, scaled by input and by 1 / sqrt(width), and the
@@ -38,7 +40,8 @@ struct MixtureSpec {
 
 /// Mixture of gated experts: softmax over all, the best `chosen` of them, their weighted sum (Qwen3-MoE,
 /// arXiv 2505.09388). Names: gate, and switch_mlp.{gate,up,down}_proj as converted or, as in the originals,
-/// experts.gate_up_proj and experts.down_proj, or experts.0.gate_proj…; shared_expert, shared_expert_gate.
+/// experts.gate_up_proj and experts.down_proj, or experts.0.gate_proj…; shared_expert, shared_expert_gate,
+/// or shared_experts.
 class Mixture {
  public:
   Mixture(const Weights& w, const MixtureSpec& spec);

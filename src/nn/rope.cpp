@@ -75,10 +75,10 @@ void parse_yarn(const core::ConfigReader& r, RopeSpec& spec) {
                              .fast = r.get_or("beta_fast", 32.0f),
                              .slow = r.get_or("beta_slow", 1.0f),
                              .whole = r.get_or("truncate", true)};
-  const auto amplitude = [&](float scale) { return factor <= 1 ? 1 : 0.1f * scale * std::log(factor) + 1; };
   const float scale = r.get_or("mscale", 0.0f), over = r.get_or("mscale_all_dim", 0.0f);
-  spec.amplitude = r.get_or("attention_factor",
-                            scale != 0 && over != 0 ? amplitude(scale) / amplitude(over) : amplitude(1));
+  spec.amplitude = r.get_or("attention_factor", scale != 0 && over != 0 ? yarn_amplitude(factor, scale) /
+                                                                              yarn_amplitude(factor, over)
+                                                                        : yarn_amplitude(factor));
 }
 
 // Which axis drives each frequency.
@@ -95,6 +95,10 @@ std::vector<int> axes_of(const RopeSpec& spec) {
 }
 
 }  // namespace
+
+float yarn_amplitude(float factor, float scale) {
+  return factor <= 1 ? 1 : 0.1f * scale * std::log(factor) + 1;
+}
 
 RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_theta, float default_part) {
   const bool modern = text.is_object("rope_parameters");

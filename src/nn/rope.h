@@ -47,6 +47,9 @@ RopeSpec parse_rope(const core::ConfigReader& text, int head_dim, float default_
 RopeSpec parse_rope_object(const core::ConfigReader& text, const core::ConfigReader& rope, int head_dim,
                            float default_theta, float default_part = 1);
 
+/// What YaRN multiplies by for a context `factor` times as long.
+float yarn_amplitude(float factor, float scale = 1);
+
 class Rope {
  public:
   explicit Rope(const RopeSpec& spec);

@@ -1,6 +1,7 @@
 #include "nn/self_attention.h"
 
 #include <cmath>
+#include <utility>
 
 namespace mlx_vision::nn {
 namespace {
@@ -26,8 +27,14 @@ Linear query_map(const Weights& w, const SelfAttentionSpec& s) {
 }  // namespace
 
 SelfAttention::SelfAttention(const Weights& w, const SelfAttentionSpec& s)
-    : spec_(s), q_(query_map(w, s)), o_(w["o_proj"], s.heads * s.head_dim, s.hidden, s.output_bias) {
+    : spec_(s),
+      o_(w["o_proj"], s.heads * (s.latent ? s.latent->value_dim : s.head_dim), s.hidden, s.output_bias) {
   if (spec_.scale == 0) spec_.scale = 1 / std::sqrt(float(s.head_dim));
+  if (s.latent) {
+    latent_.emplace(w, *s.latent, s.hidden, s.heads);
+    return;
+  }
+  q_.emplace(query_map(w, s));
   if (s.head_norm) q_norm_.emplace(w["q_norm"], s.head_dim, s.norm_eps, s.norm_offset);
   if (s.shared_keys) {  // some files hold them nevertheless
     for (const char* name : {"k_proj", "v_proj", "k_norm", "v_norm"}) w[name].skip();
@@ -40,16 +47,20 @@ SelfAttention::SelfAttention(const Weights& w, const SelfAttentionSpec& s)
 }
 
 SelfAttention::Projected SelfAttention::project(const mx::array& x) const {
+  if (latent_) {
+    auto heads = (*latent_)(x);
+    return {std::move(heads.queries), std::move(heads.keys), std::move(heads.values)};
+  }
   if (spec_.grouped_qkv) {
     const int shared = spec_.heads / spec_.kv_heads;
     const auto groups =
-        mx::reshape(q_(x), {x.shape(0), x.shape(1), spec_.kv_heads, shared + 2, spec_.head_dim});
+        mx::reshape((*q_)(x), {x.shape(0), x.shape(1), spec_.kv_heads, shared + 2, spec_.head_dim});
     const auto parts = mx::split(groups, mx::Shape{shared, shared + 1}, 3);
     const auto heads = [](const mx::array& part) { return mx::swapaxes(mx::flatten(part, 2, 3), 1, 2); };
     // The cache keeps the values: as a part of the whole, they would keep that.
     return {heads(parts[0]), heads(parts[1]), mx::contiguous(heads(parts[2]))};
   }
-  Projected out{.queries = split_heads(q_(x), spec_.heads)};
+  Projected out{.queries = split_heads((*q_)(x), spec_.heads)};
   if (k_) out.keys = split_heads((*k_)(x), spec_.kv_heads);
   if (k_) out.values = v_ ? split_heads((*v_)(x), spec_.kv_heads) : *out.keys;
   return out;

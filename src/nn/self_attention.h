@@ -4,6 +4,7 @@
 
 #include "nn/attention.h"
 #include "nn/kv_cache.h"
+#include "nn/latent_maps.h"
 #include "nn/layers.h"
 #include "nn/rope.h"
 
@@ -22,8 +23,9 @@ struct SelfAttentionSpec {
   bool head_norm = false;    ///< RMSNorm of each head's queries and keys, before rotation (Qwen3, Gemma 3)
   bool output_gate = false;  ///< q_proj gives each head a gate besides its query (Qwen3.5)
   bool grouped_qkv = false;  ///< one map, wqkv: by head of keys, its queries, the key, the value (InternLM2)
-  bool value_norm = false;   ///< RMSNorm without a weight of each head's values (Gemma 3n, 4)
-  bool keys_as_values = false;  ///< values are the keys before their norm and rotation: no v_proj
+  std::optional<LatentSpec> latent = {};  ///< in place of q_proj, k_proj and v_proj; kv_heads is heads
+  bool value_norm = false;                ///< RMSNorm without a weight of each head's values (Gemma 3n, 4)
+  bool keys_as_values = false;            ///< values are the keys before their norm and rotation: no v_proj
   bool shared_keys = false;  ///< keys and values are those of an earlier layer's cache: no k_proj, no v_proj
   float norm_eps = 1e-6f, norm_offset = 0;
   float scale = 0;    ///< of scores; 0 = 1 / sqrt(head_dim)
@@ -38,8 +40,8 @@ struct StepPositions {
   std::span<const MutualRows> mutual = {};  ///< rows of pictures that see each other both ways
 };
 
-/// A decoder's attention with its cache, under the names q_proj, k_proj, v_proj (or wqkv), o_proj, q_norm,
-/// k_norm.
+/// A decoder's attention with its cache, under the names q_proj, k_proj, v_proj (or wqkv, or those of
+/// LatentMaps), o_proj, q_norm, k_norm.
 class SelfAttention {
  public:
   SelfAttention(const Weights& w, const SelfAttentionSpec& spec);
@@ -59,7 +61,8 @@ class SelfAttention {
   mx::array attend(mx::array queries, const KvCache& cache, std::span<const MutualRows> mutual) const;
 
   SelfAttentionSpec spec_;
-  Linear q_;  ///< wqkv with grouped_qkv
+  std::optional<LatentMaps> latent_;
+  std::optional<Linear> q_;  ///< wqkv with grouped_qkv
   Linear o_;
   std::optional<Linear> k_, v_;
   std::optional<RmsNorm> q_norm_, k_norm_;
