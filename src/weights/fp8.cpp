@@ -48,12 +48,12 @@ mx::array scaled_blocks(const std::string& name, const mx::array& x, const mx::a
   const int last = int(x.ndim()) - 1;
   auto y =
       mx::pad(x, {last - 1, last}, {0, 0}, {high * r - rows, wide * c - columns}, mx::array(0.0f, x.dtype()));
-  mx::Shape blocks = leading, each = leading, whole = leading, end = x.shape();
+  mx::Shape blocks = leading, each = leading, whole = leading;
   blocks.insert(blocks.end(), {r, high, c, wide});
   each.insert(each.end(), {r, 1, c, 1});
   whole.insert(whole.end(), {r * high, c * wide});
   y = mx::reshape(mx::reshape(y, blocks) * mx::reshape(scale, each), whole);
-  return mx::slice(y, mx::Shape(x.ndim(), 0), end);
+  return mx::slice(y, mx::Shape(x.ndim(), 0), x.shape());
 }
 
 }  // namespace
