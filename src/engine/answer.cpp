@@ -186,6 +186,7 @@ Outcome Answer::take_outcome() {
 }
 
 mx::array greedy(const mx::array& logits) {
+  if (logits.dtype() == mx::float32) return mx::astype(mx::argmax(logits, -1), mx::int32);
   const mx::array logprobs = logits - mx::logsumexp(logits, -1, true);
   return mx::astype(mx::argmax(logprobs, -1), mx::int32);
 }

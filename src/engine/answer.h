@@ -78,8 +78,8 @@ class Answer {
   Outcome outcome_;
 };
 
-/// The largest of each row of `[B, vocab]`, `[B]` int32. The reference takes the maximum of the normalised
-/// logits, which in 16 bits makes ties that the raw logits do not have; so does this.
+/// The largest of each row of `[B, vocab]`, `[B]` int32. In 16 bits of the normalised logits, as the
+/// reference: that makes ties which the raw logits do not have.
 mx::array greedy(const mx::array& logits);
 
 /// An exception that left a caller's callback; it reaches that caller as it was thrown.

@@ -49,16 +49,32 @@ struct Digits {
   static int Blocks(int in) { return (in + kNumbers - 1) / kNumbers; }
 };
 
+/// kPerByte · kLanes values, those of the first number of each byte before those of the second.
+template <int kPerByte>
+HWY_INLINE void LoadParts(const float* x, VF* parts) {
+  const DF d;
+  if constexpr (kPerByte == 1)
+    parts[0] = hn::LoadU(d, x);
+  else if constexpr (kPerByte == 2)
+    hn::LoadInterleaved2(d, x, parts[0], parts[1]);
+  else
+    hn::LoadInterleaved4(d, x, parts[0], parts[1], parts[2], parts[3]);
+}
+
 /// Takes apart one block of `count` numbers; the rest become zeros. Returns its scale.
 template <int kBits>
 float SplitBlock(const float* x, int count, std::int8_t* out) {
   using D = Digits<kBits>;
-  float values[D::kNumbers] = {};
-  std::copy_n(x, count, values);
+  float values[D::kNumbers];
+  if (count < D::kNumbers) {
+    std::copy_n(x, count, values);
+    std::fill(values + count, values + D::kNumbers, 0.0f);
+    x = values;
+  }
   const DF d;
   VF top = hn::Zero(d), poison = hn::Zero(d);
   for (int i = 0; i < D::kNumbers; i += kLanes) {
-    const VF v = hn::LoadU(d, values + i);
+    const VF v = hn::LoadU(d, x + i);
     top = hn::Max(top, hn::Abs(v));
     poison = hn::MulAdd(v, hn::Zero(d), poison);  // not a number if one of them is none, or infinite
   }
@@ -66,21 +82,19 @@ float SplitBlock(const float* x, int count, std::int8_t* out) {
   const bool vanishes = greatest < kTiny;
   const VF scale = hn::Set(d, vanishes ? 0.0f : kLargest / greatest);
   const VF limit = hn::Set(d, kLargest);
-  std::int8_t digits[kDigits][D::kNumbers];
-  for (int i = 0; i < D::kNumbers; i += kLanes) {
-    const VF scaled = hn::Clamp(hn::Mul(hn::LoadU(d, values + i), scale), hn::Neg(limit), limit);
-    auto rest = hn::NearestInt(scaled);
-    const hn::Rebind<std::int8_t, DF> d8;
-    for (int digit = kDigits - 1; digit >= 0; --digit) {
-      const auto low = hn::ShiftRight<24>(hn::ShiftLeft<24>(rest));
-      hn::StoreU(hn::DemoteTo(d8, low), d8, digits[digit] + i);
-      rest = hn::ShiftRight<8>(hn::Sub(rest, low));
+  const hn::Rebind<std::int8_t, DF> d8;
+  for (int i = 0; i < kBlockBytes; i += kLanes) {
+    VF parts[D::kPerByte];
+    LoadParts<D::kPerByte>(x + i * D::kPerByte, parts);
+    for (int part = 0; part < D::kPerByte; ++part) {
+      auto rest = hn::NearestInt(hn::Clamp(hn::Mul(parts[part], scale), hn::Neg(limit), limit));
+      for (int digit = kDigits - 1; digit >= 0; --digit) {
+        const auto low = hn::ShiftRight<24>(hn::ShiftLeft<24>(rest));
+        hn::StoreU(hn::DemoteTo(d8, low), d8, out + (digit * D::kPerByte + part) * kBlockBytes + i);
+        rest = hn::ShiftRight<8>(hn::Sub(rest, low));
+      }
     }
   }
-  for (int digit = 0; digit < kDigits; ++digit)
-    for (int part = 0; part < D::kPerByte; ++part)
-      for (int i = 0; i < kBlockBytes; ++i)
-        out[(digit * D::kPerByte + part) * kBlockBytes + i] = digits[digit][i * D::kPerByte + part];
   return (vanishes ? 0.0f : greatest / kLargest) + hn::GetLane(hn::SumOfLanes(d, poison));
 }
 
@@ -111,22 +125,25 @@ HWY_INLINE __m512i AddByteProducts(__m512i sums, __m512i numbers, const std::int
 template <int kBits>
 HWY_INLINE __m512 BlockProducts(const __m512i* numbers, const std::int8_t* digits) {
   constexpr int kPerByte = Digits<kBits>::kPerByte;
-  __m512i sums[kDigits];
-  for (int digit = 0; digit < kDigits; ++digit) {
-    sums[digit] = _mm512_setzero_si512();
-    for (int part = 0; part < kPerByte; ++part, digits += kBlockBytes)
-      sums[digit] = AddByteProducts(sums[digit], numbers[part], digits);
+  const auto add_digit = [&](__m512i sums, int digit) HWY_ATTR {
+    for (int part = 0; part < kPerByte; ++part)
+      sums = AddByteProducts(sums, numbers[part], digits + (digit * kPerByte + part) * kBlockBytes);
+    return sums;
+  };
+  const __m512i upper = add_digit(_mm512_setzero_si512(), 0);
+  if constexpr (kBits == 8) {  // three digits would not fit
+    const __m512i middle = add_digit(_mm512_setzero_si512(), 1);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(upper), _mm512_set1_ps(65536),
+                           _mm512_cvtepi32_ps(add_digit(_mm512_slli_epi32(middle, 8), 2)));
   }
-  const __m512i low = _mm512_add_epi32(_mm512_slli_epi32(sums[1], 8), sums[2]);
-  // Eight bits by three digits would not fit.
-  if constexpr (kBits == 8)
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[0]), _mm512_set1_ps(65536), _mm512_cvtepi32_ps(low));
-  return _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(sums[0], 16), low));
+  const __m512i middle = add_digit(_mm512_slli_epi32(upper, 8), 1);
+  return _mm512_cvtepi32_ps(add_digit(_mm512_slli_epi32(middle, 8), 2));
 }
 
 /// The numbers of a block, the first of each byte before the second.
 template <int kBits>
 HWY_INLINE void SplitNumbers(__m512i packed, __m512i* numbers) {
+  asm("" : "+v"(packed));  // read once, not again by each instruction that takes it
   const __m512i mask = _mm512_set1_epi8(char((1 << kBits) - 1));
   for (int part = 0; part < Digits<kBits>::kPerByte; ++part)
     numbers[part] =

@@ -30,7 +30,7 @@ struct Inputs {
   const float* x;      ///< of packed weights as OrderRow or SplitRow puts it, else `[rows, in]`
   std::size_t stride;  ///< from row to row of x
   const float* sums;   ///< `[rows, PaddedGroups]` of x, packed weights only
-  int first, rows;     ///< of x
+  int first;           ///< row of x
   const float* row(int r) const { return x + std::size_t(first + r) * stride; }
 };
 
@@ -140,15 +140,13 @@ HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k
 
 #if MLX_VISION_HAS_DIGITS
 
-/// As RowBlocks, for x in digits.
+/// As RowBlocks, for x in digits; adds to vectors of sums.
 template <int kBits, int kGroup, int kRows>
 HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const float* scales,
-                            const float* const* inputs, float* out) {
+                            const float* const* inputs, VF* sums) {
   using D = Digits<kBits>;
   const DF d;
   const int blocks = D::Blocks(w.in);
-  VF sums[kRows];
-  for (VF& sum : sums) sum = hn::Zero(d);
   const auto add = [&](const __m512i* numbers, int b) HWY_ATTR {
     const VF scale = LaneScales<kLanes, 32 / kBits, kGroup>(d, scales + b * D::kNumbers / kGroup);
     for (int r = 0; r < kRows; ++r) {
@@ -170,20 +168,18 @@ HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const 
                         numbers);
     add(numbers, whole);
   }
-  for (int r = 0; r < kRows; ++r) out[r] += hn::GetLane(hn::SumOfLanes(d, sums[r]));
 }
 
 #endif
 
-/// Σ a[i] b[i] over whole vectors
-HWY_INLINE float Dot(const float* a, const float* b, int count) {
+/// Σ a[i] b[i] over whole vectors, a sum in each lane
+HWY_INLINE VF Dot(const float* a, const float* b, int count) {
   const DF d;
   VF sum = hn::Zero(d);
   for (int i = 0; i < count; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  return sum;
 }
 
-/// `scales` and `biases` of row n.
 /// Σ a[i]; `count` is a multiple of every vector's lanes.
 HWY_INLINE float Sum(const float* a, int count) {
   const DF d;
@@ -192,25 +188,30 @@ HWY_INLINE float Sum(const float* a, int count) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+/// `scales` and `biases` of row n.
 template <int kBits, int kGroup, int kRows>
-void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+HWY_INLINE void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+  const DF d;
   const WeightView& w = in.p.weight;
   const int groups = PaddedGroups(w);
   const float* x[kRows];
+  VF sums[kRows];
   for (int r = 0; r < kRows; ++r) {
     x[r] = in.row(r);
-    out[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
+    sums[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
   }
 #if MLX_VISION_HAS_DIGITS
-  DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), scales, x, out);
-#else
+  DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), scales, x, sums);
+#endif
+  for (int r = 0; r < kRows; ++r) out[r] = hn::GetLane(hn::SumOfLanes(d, sums[r]));
+#if !MLX_VISION_HAS_DIGITS
   RowBlocks<kBits, kGroup, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x,
                                           out);
 #endif
 }
 
 template <Element kElement, int kRows>
-void DenseRow(const Inputs& in, int n, float* out) {
+HWY_INLINE void DenseRow(const Inputs& in, int n, float* out) {
   constexpr int kChains = 2;
   const DF d;
   const WeightView& w = in.p.weight;
@@ -233,58 +234,96 @@ void DenseRow(const Inputs& in, int n, float* out) {
   }
 }
 
-template <int kBits, int kRows>
-void PackedRowOf(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
-  switch (in.p.weight.group) {
-    case 32:
-      return PackedRow<kBits, 32, kRows>(in, n, scales, biases, out);
-    case 64:
-      return PackedRow<kBits, 64, kRows>(in, n, scales, biases, out);
-    default:
-      return PackedRow<kBits, 128, kRows>(in, n, scales, biases, out);
+/// kRows rows of x by output n.
+template <int kRows>
+HWY_INLINE void Store(const Inputs& in, int n, const float* out) {
+  const LinearProduct& p = in.p;
+  for (int r = 0; r < kRows; ++r)
+    p.y[std::size_t(in.first + r) * std::size_t(p.weight.out) + std::size_t(n)] =
+        out[r] + (p.bias ? p.bias[n] : 0);
+}
+
+/// Outputs begin … end - 1 of kRows rows of x.
+using MultiplyRows = void (*)(const Inputs& in, int begin, int end);
+
+template <int kBits, int kGroup, int kRows>
+void PackedRows(const Inputs& in, int begin, int end) {
+  thread_local GroupScales held;
+  GroupScales& groups = held;  // looked up once
+  const WeightView& w = in.p.weight;
+  float out[kRows];
+  for (int first = begin; first < end; first += kBatch) {
+    const int rows = std::min(kBatch, end - first);
+    groups.Widen(w, first, rows);
+    for (int i = 0; i < rows; ++i) {
+      const std::size_t at = std::size_t(i) * std::size_t(w.groups());
+      PackedRow<kBits, kGroup, kRows>(in, first + i, groups.scales.data() + at, groups.biases.data() + at,
+                                      out);
+      Store<kRows>(in, first + i, out);
+    }
   }
 }
 
+template <Element kElement, int kRows>
+void DenseRows(const Inputs& in, int begin, int end) {
+  float out[kRows];
+  for (int n = begin; n < end; ++n) {
+    DenseRow<kElement, kRows>(in, n, out);
+    Store<kRows>(in, n, out);
+  }
+}
+
+template <int kBits, int kRows>
+MultiplyRows PackedWay(int group) {
+  return group == 32   ? PackedRows<kBits, 32, kRows>
+         : group == 64 ? PackedRows<kBits, 64, kRows>
+                       : PackedRows<kBits, 128, kRows>;
+}
+
 template <int kRows>
-void Row(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
-  const WeightView& w = in.p.weight;
+MultiplyRows WayOf(const WeightView& w) {
   switch (w.bits) {
     case 2:
-      return PackedRowOf<2, kRows>(in, n, scales, biases, out);
+      return PackedWay<2, kRows>(w.group);
     case 4:
-      return PackedRowOf<4, kRows>(in, n, scales, biases, out);
+      return PackedWay<4, kRows>(w.group);
     case 8:
-      return PackedRowOf<8, kRows>(in, n, scales, biases, out);
+      return PackedWay<8, kRows>(w.group);
     default:
       break;
   }
   switch (w.element) {
     case Element::float32:
-      return DenseRow<Element::float32, kRows>(in, n, out);
+      return DenseRows<Element::float32, kRows>;
     case Element::bfloat16:
-      return DenseRow<Element::bfloat16, kRows>(in, n, out);
-    case Element::float16:
-      return DenseRow<Element::float16, kRows>(in, n, out);
-  }
-}
-
-void Rows(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
-  switch (in.rows) {
-    case 1:
-      return Row<1>(in, n, scales, biases, out);
-    case 2:
-      return Row<2>(in, n, scales, biases, out);
-    case 3:
-      return Row<3>(in, n, scales, biases, out);
+      return DenseRows<Element::bfloat16, kRows>;
     default:
-      return Row<4>(in, n, scales, biases, out);
+      return DenseRows<Element::float16, kRows>;
   }
 }
 
+MultiplyRows WayOf(const WeightView& w, int rows) {
+  switch (rows) {
+    case 1:
+      return WayOf<1>(w);
+    case 2:
+      return WayOf<2>(w);
+    case 3:
+      return WayOf<3>(w);
+    default:
+      return WayOf<4>(w);
+  }
+}
+
+constexpr std::size_t kLineFloats = kLine / sizeof(float);
+
+/// Whole lines of the cache, so that every row begins with one.
 template <int kBits>
 std::size_t PreparedFloats(int in) {
   using D = Digits<kBits>;
-  return kHasDigits ? std::size_t(D::Blocks(in)) * (D::kBytes / sizeof(float) + 1) : std::size_t(in);
+  const std::size_t floats =
+      kHasDigits ? std::size_t(D::Blocks(in)) * (D::kBytes / sizeof(float) + 1) : std::size_t(in);
+  return (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
 }
 
 /// Fills the workspace and returns what it then holds.
@@ -304,7 +343,7 @@ Inputs Prepare(const LinearProduct& p, float* workspace) {
     for (int g = 0; g < w.groups(); ++g)
       sums[std::size_t(r) * groups + std::size_t(g)] = Sum(from + g * w.group, w.group);
   }
-  return {p, workspace, stride, sums, 0, 0};
+  return {p, workspace, stride, sums, 0};
 }
 
 Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
@@ -316,38 +355,7 @@ Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
     case 8:
       return Prepare<8>(p, workspace);
     default:
-      return {p, p.x, std::size_t(p.weight.in), nullptr, 0, 0};
-  }
-}
-
-/// Output n; scales and biases of its row if W is packed.
-void MultiplyRow(Inputs in, int n, const float* scales, const float* biases) {
-  const LinearProduct& p = in.p;
-  for (in.first = 0; in.first < p.rows; in.first += kRowsAtOnce) {
-    in.rows = std::min(kRowsAtOnce, p.rows - in.first);
-    float out[kRowsAtOnce];
-    Rows(in, n, scales, biases, out);
-    for (int r = 0; r < in.rows; ++r)
-      p.y[std::size_t(in.first + r) * std::size_t(p.weight.out) + std::size_t(n)] =
-          out[r] + (p.bias ? p.bias[n] : 0);
-  }
-}
-
-/// Outputs begin … end - 1.
-void MultiplyRows(const Inputs& in, int begin, int end) {
-  const WeightView& w = in.p.weight;
-  if (!w.packed()) {
-    for (int n = begin; n < end; ++n) MultiplyRow(in, n, nullptr, nullptr);
-    return;
-  }
-  thread_local GroupScales groups;
-  for (int first = begin; first < end; first += kBatch) {
-    const int rows = std::min(kBatch, end - first);
-    groups.Widen(w, first, rows);
-    for (int i = 0; i < rows; ++i) {
-      const std::size_t at = std::size_t(i) * std::size_t(w.groups());
-      MultiplyRow(in, first + i, groups.scales.data() + at, groups.biases.data() + at);
-    }
+      return {p, p.x, std::size_t(p.weight.in), nullptr, 0};
   }
 }
 
@@ -355,12 +363,17 @@ void MultiplyRows(const Inputs& in, int begin, int end) {
 
 void FewRows(const LinearProduct& p, float* workspace) {
   const WeightView& w = p.weight;
-  const Inputs in = PrepareInputs(p, workspace);
+  // MLX's arrays begin behind a line's start, and vectors that lie in two lines take two reads.
+  const auto behind = reinterpret_cast<std::uintptr_t>(workspace) % kLine;
+  const Inputs in = PrepareInputs(p, workspace + (kLine - behind) % kLine / sizeof(float));
   // Large enough that handing it out does not show, and a multiple of a cache line of results.
   constexpr std::size_t kTaskBytes = 64 << 10;
   const int step = int(std::clamp<std::size_t>(kTaskBytes / w.row_bytes() / 16 * 16, 16, 4096));
   core::ThreadPool::shared().run((w.out + step - 1) / step, [&](int task) {
-    MultiplyRows(in, task * step, std::min(w.out, (task + 1) * step));
+    Inputs part = in;
+    for (; part.first < p.rows; part.first += kRowsAtOnce)
+      WayOf(w, std::min(kRowsAtOnce, p.rows - part.first))(part, task * step,
+                                                           std::min(w.out, (task + 1) * step));
   });
 }
 

@@ -11,7 +11,7 @@ inline constexpr int kManyRows = 8;
 /// Floats of workspace that few_rows() takes at the most: x as the packed numbers are multiplied with it, and
 /// its sum over each group.
 constexpr std::size_t few_rows_workspace(int rows, int in) {
-  return std::size_t(rows) * (std::size_t(in) * 2 + 256);
+  return std::size_t(rows) * (std::size_t(in) * 2 + 256) + 16;
 }
 
 /// Whether few_rows() knows how the weight is stored: dense, or numbers that fill a word without rest.

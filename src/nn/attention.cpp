@@ -159,13 +159,17 @@ mx::array block_attention(const mx::array& q, const mx::array& k, const mx::arra
   return joined(std::move(parts), 2);
 }
 
+// One row lies in memory the same both ways.
 mx::array split_heads(const mx::array& x, int heads) {
   const int batch = x.shape(0), length = x.shape(1), width = x.shape(2);
+  if (length == 1) return mx::reshape(x, {batch, heads, 1, width / heads});
   return mx::transpose(mx::reshape(x, {batch, length, heads, width / heads}), {0, 2, 1, 3});
 }
 
 mx::array merge_heads(const mx::array& x) {
-  return mx::reshape(mx::transpose(x, {0, 2, 1, 3}), {x.shape(0), x.shape(2), x.shape(1) * x.shape(3)});
+  const int batch = x.shape(0), length = x.shape(2), width = x.shape(1) * x.shape(3);
+  if (length == 1) return mx::reshape(x, {batch, 1, width});
+  return mx::reshape(mx::transpose(x, {0, 2, 1, 3}), {batch, length, width});
 }
 
 }  // namespace mlx_vision::nn

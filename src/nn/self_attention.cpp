@@ -7,6 +7,7 @@ namespace mlx_vision::nn {
 namespace {
 
 mx::array batch_row(const mx::array& x, int b) {
+  if (x.shape(0) == 1) return x;
   return mx::slice(x, {b, 0, 0, 0}, {b + 1, x.shape(1), x.shape(2), x.shape(3)});
 }
 

@@ -52,6 +52,7 @@ class Case:
     family: str
     exact: bool
     inputs: list[Input]
+    by_mlx_vlm: bool = False  # whose mistakes are in its numbers
 
 
 def _thinned(entry: dict, tensors: dict[str, np.ndarray]) -> Thinned | None:
@@ -122,7 +123,7 @@ def read_case(folder: Path) -> Case:
     if (better := folder / "float32").is_dir():  # remade with float32 arithmetic by remake_exact.py
         return read_exact(folder, better, base)
     return Case(folder.name, folder, model, golden["family"], exact,
-                [_shared_input(i, tensors, folder.parent, base) for i in golden["inputs"]])
+                [_shared_input(i, tensors, folder.parent, base) for i in golden["inputs"]], by_mlx_vlm=True)
 
 
 def read_exact(folder: Path, exact: Path, base: Case | None) -> Case:
@@ -130,4 +131,4 @@ def read_exact(folder: Path, exact: Path, base: Case | None) -> Case:
     golden = json.loads((exact / "golden.json").read_text(encoding="utf-8"))
     tensors = load_file(exact / "golden.safetensors")
     return Case(folder.name, folder, folder / "model", golden["family"], True,
-                [_shared_input(i, tensors, folder.parent, base) for i in golden["inputs"]])
+                [_shared_input(i, tensors, folder.parent, base) for i in golden["inputs"]], by_mlx_vlm=True)
