@@ -364,8 +364,8 @@ Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
 void FewRows(const LinearProduct& p, float* workspace) {
   const WeightView& w = p.weight;
   // MLX's arrays begin behind a line's start, and vectors that lie in two lines take two reads.
-  const auto behind = reinterpret_cast<std::uintptr_t>(workspace) % kLine;
-  const Inputs in = PrepareInputs(p, workspace + (kLine - behind) % kLine / sizeof(float));
+  const std::size_t behind = reinterpret_cast<std::uintptr_t>(workspace) / sizeof(float) % kLineFloats;
+  const Inputs in = PrepareInputs(p, workspace + (kLineFloats - behind) % kLineFloats);
   // Large enough that handing it out does not show, and a multiple of a cache line of results.
   constexpr std::size_t kTaskBytes = 64 << 10;
   const int step = int(std::clamp<std::size_t>(kTaskBytes / w.row_bytes() / 16 * 16, 16, 4096));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/cpu_array.h"
+#include "kernels/dense_many.h"
 #include "kernels/few_rows.h"
 #include "kernels/many_rows.h"
 #include "kernels/tile_packed.h"
@@ -42,7 +43,9 @@ Way way_of(int rows, const WeightView& view) {
   if (takes_tile_packed(rows, view)) return {tile_packed, tile_rows_workspace(rows, view.in)};
   if (takes_vector_packed(rows, view)) return {vector_packed, tile_rows_workspace(rows, view.in)};
   if (takes_tile_rows(rows, view)) return {tile_rows, tile_rows_workspace(rows, view.in)};
-  if (rows >= kManyRows || !has_few_rows(view)) return {many_rows, many_rows_workspace(rows, view.in)};
+  const bool few = rows < kManyRows && has_few_rows(view);
+  if (!few && !view.packed()) return {dense_many, dense_many_workspace(rows, view.in)};
+  if (!few) return {many_rows, many_rows_workspace(rows, view.in)};
   return {few_rows, view.packed() ? few_rows_workspace(rows, view.in) : 0};
 }
 

@@ -72,38 +72,14 @@ void UnpackStrip(const Strip& s, const std::uint32_t* words, float* out) {
   }
 }
 
-void WidenStrip(const Strip& s, const std::uint32_t* words, float* out) {
-  const DF d;
-  const DU du;
-  for (int k = 0; k < s.depth; k += 2) {
-    const auto pair = hn::LoadU(du, words + std::size_t(k) / 2 * kLanes);
-    VF even, odd;
-    if (s.w.element == Element::bfloat16) {
-      even = hn::BitCast(d, hn::ShiftLeft<16>(pair));
-      odd = hn::BitCast(d, hn::And(pair, hn::Set(du, 0xffff0000u)));
-    } else {
-      const hn::Rebind<hwy::float16_t, DF> dh;
-      const hn::Rebind<std::uint16_t, DF> d16;
-      const auto half = [&](auto word) HWY_ATTR {
-        return hn::PromoteTo(d, hn::BitCast(dh, hn::DemoteTo(d16, hn::BitCast(DI(), word))));
-      };
-      even = half(hn::And(pair, hn::Set(du, 0xffffu)));
-      odd = half(hn::ShiftRight<16>(pair));
-    }
-    hn::StoreU(even, d, out + std::size_t(k) * kTileColumns);
-    hn::StoreU(odd, d, out + std::size_t(k + 1) * kTileColumns);
-  }
-}
-
 /// One strip of unpacked weights as half of a tile's b: `[depth][kTileColumns]`.
 void Unpack(const Strip& s, float* out) {
   const WeightView& w = s.w;
-  const int bits = w.packed() ? w.bits : int(bytes_of(w.element)) * 8;
+  const int bits = w.bits;
   const std::uint8_t* rows[kLanes];
   for (int lane = 0; lane < kLanes; ++lane)
     rows[lane] = w.row(s.row(lane)) + std::size_t(s.k0) * std::size_t(bits) / 8;
-  if (bits == 32) return TransposeWords(rows, s.depth, reinterpret_cast<std::uint32_t*>(out), kTileColumns);
-  std::uint32_t words[kPanelDepth / 2 * kLanes];
+  std::uint32_t words[kPanelDepth / 4 * kLanes];
   TransposeWords(rows, s.depth * bits / 32, words, kLanes);
   switch (bits) {
     case 2:
@@ -116,10 +92,8 @@ void Unpack(const Strip& s, float* out) {
       return UnpackStrip<5>(s, words, out);
     case 6:
       return UnpackStrip<6>(s, words, out);
-    case 8:
-      return UnpackStrip<8>(s, words, out);
     default:
-      return WidenStrip(s, words, out);
+      return UnpackStrip<8>(s, words, out);
   }
 }
 

@@ -71,8 +71,7 @@ struct Vectors {
 
 bool takes_vector_packed(int rows, const WeightView& w) {
   static const bool kThere = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
-  constexpr int kLeastRows = 5;  // where taking the numbers apart is repaid
-  return kThere && w.packed() && rows >= kLeastRows && unit_allowed();
+  return kThere && w.packed() && rows >= kLeastByteRows && unit_allowed();
 }
 
 void vector_packed(const LinearProduct& product, float* workspace) {

@@ -3,6 +3,9 @@
 
 namespace mlx_vision::kernels {
 
+/// From this many rows on, taking the numbers of the weights apart is repaid.
+inline constexpr int kLeastByteRows = 5;
+
 /// Whether this processor multiplies vectors of bytes (AVX-512 VNNI) and that is the faster way for packed
 /// weights: of any kind, from some rows on.
 bool takes_vector_packed(int rows, const WeightView& weight);

@@ -8,12 +8,14 @@ namespace {
 using Bytes = std::uint64_t;
 
 constexpr std::int64_t kManyRows = 8;  // kernels/few_rows.h: fewer rows take the packed product
+constexpr std::int64_t kByteRows = 5;  // kernels/vector_packed.h
 constexpr std::int64_t kChunk = 32;    // nn/recurrence.h: prompts are padded to whole chunks
 constexpr Bytes kBytesPerScore = 8;    // nn/attention.cpp: what the split is reckoned with
 
 // kernels/many_rows.h, kernels/tile_rows.h and kernels/attend.h
 constexpr std::int64_t kTileRows = 12, kBlockFloats = 4 << 20, kPanelFloats = 256 * 256;
 constexpr std::int64_t kMatrixValues = 700 << 10, kMostMatrixValues = 2700 << 10, kMatrixBlockRows = 512;
+constexpr std::int64_t kDenseRows = 512;  // kernels/dense_many.h
 constexpr std::int64_t kMatrixRows = 32, kLineFloats = 16, kMatrixPanelFloats = kPanelFloats + kLineFloats;
 constexpr std::int64_t kQueryRows = 192 + kTileRows, kKeyTile = 128, kValueColumns = 32;
 
@@ -70,7 +72,8 @@ HalfBlock activations(const ModelShape& model, const BlocksShape& b, std::int64_
 
 std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std::int64_t in) {
   if (model.kernel_threads == 0) return 0;
-  if (rows < kManyRows) return kFloat * Bytes(rows * (2 * in + 256));
+  const std::int64_t few = rows * (2 * in + 256) + kLineFloats;
+  if (rows < kByteRows) return kFloat * Bytes(few);
   // By vectors, or on the matrix unit, where x has half as many values again.
   const auto whole = [](std::int64_t count, std::int64_t unit) { return count / unit * unit; };
   const auto block = [&](std::int64_t unit, std::int64_t fit) {
@@ -79,8 +82,11 @@ std::uint64_t product_workspace(const ModelShape& model, std::int64_t rows, std:
   const std::int64_t wide = whole(in + kMatrixRows - 1, kMatrixRows);
   const std::int64_t fit = std::min(std::max(whole(kMatrixValues / wide, kMatrixRows), kMatrixBlockRows),
                                     whole(kMostMatrixValues / wide, kMatrixRows));
-  return kFloat * Bytes(std::max(block(kTileRows, whole(kBlockFloats / in, kTileRows)) * in,
-                                 block(kMatrixRows, fit) * wide * 3 / 2 + kLineFloats));
+  const std::int64_t apart = block(kMatrixRows, fit) * wide * 3 / 2 + kLineFloats;
+  const std::int64_t dense =
+      block(kMatrixRows, std::min(whole(kBlockFloats / in, kMatrixRows), kDenseRows)) * in;
+  const std::int64_t laid_out = std::max(dense, block(kTileRows, whole(kBlockFloats / in, kTileRows)) * in);
+  return kFloat * Bytes(std::max(apart, rows < kManyRows ? few : laid_out));
 }
 
 std::uint64_t threads_scratch(const ModelShape& model, const BlocksShape& blocks) {

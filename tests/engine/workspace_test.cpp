@@ -5,9 +5,11 @@
 #include <algorithm>
 
 #include "kernels/attend.h"
+#include "kernels/dense_many.h"
 #include "kernels/few_rows.h"
 #include "kernels/many_rows.h"
 #include "kernels/tile_rows.h"
+#include "kernels/vector_packed.h"
 
 using namespace mlx_vision;
 
@@ -16,12 +18,13 @@ TEST_CASE("the plan counts what the kernels allocate") {
   memory::ModelShape model;
   model.kernel_threads = 3;
   for (const int in : {32, 588, 1536, 8960, 500'000})
-    for (const int rows : {1, 7, 8, 30, 100'000}) {
+    for (const int rows : {1, 4, 5, 7, 8, 30, 100'000}) {
       CAPTURE(in);
       CAPTURE(rows);
-      const std::size_t floats = rows < kernels::kManyRows ? kernels::few_rows_workspace(rows, in)
-                                                           : std::max(kernels::many_rows_workspace(rows, in),
-                                                                      kernels::tile_rows_workspace(rows, in));
+      std::size_t floats = rows < kernels::kManyRows ? kernels::few_rows_workspace(rows, in)
+                                                     : std::max(kernels::many_rows_workspace(rows, in),
+                                                                kernels::dense_many_workspace(rows, in));
+      if (rows >= kernels::kLeastByteRows) floats = std::max(floats, kernels::tile_rows_workspace(rows, in));
       CHECK(memory::product_workspace(model, rows, in) == floats * sizeof(float));
     }
   for (const int d : {16, 64, 72, 80, 128, 256}) {
