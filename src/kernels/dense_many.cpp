@@ -59,38 +59,44 @@ void Widen(const WeightView& w, int n, int count, int k0, float* out) {
     WidenRow(w.element, w.row(n + r), std::size_t(k0), depth, out + std::size_t(r) * kPanelDepth);
 }
 
-/// y of some outputs with rows of x across, `[outputs][padded rows]`, to where it belongs.
-void StoreTurned(const Block& block, const float* sums, int n0, int outputs) {
+/// A task: rows m … m + rows - 1 of a block by outputs n … n + outputs - 1; m a multiple of kTileColumns.
+struct Part {
+  int m, rows, n, outputs;
+  std::size_t stride() const { return std::size_t(RoundUp(rows, kTileColumns)); }
+};
+
+/// Sums with rows of x across, `[outputs][stride]`, to where they belong in y.
+void StoreTurned(const Block& block, const Part& part, const float* sums) {
   const LinearProduct& p = block.p;
-  const std::size_t stride = std::size_t(block.padded()), y_stride = std::size_t(p.weight.out);
-  float* y = p.y + std::size_t(block.first) * y_stride + n0;
+  const std::size_t y_stride = std::size_t(p.weight.out);
+  float* y = p.y + std::size_t(block.first + part.m) * y_stride + part.n;
   int n = 0;
-  for (; n + kLanes <= outputs; n += kLanes) {
+  for (; n + kLanes <= part.outputs; n += kLanes) {
     const std::uint8_t* lanes[kLanes];
     for (int i = 0; i < kLanes; ++i)
-      lanes[i] = reinterpret_cast<const std::uint8_t*>(sums + std::size_t(n + i) * stride);
-    TransposeWords(lanes, block.rows, reinterpret_cast<std::uint32_t*>(y + n), y_stride);
+      lanes[i] = reinterpret_cast<const std::uint8_t*>(sums + std::size_t(n + i) * part.stride());
+    TransposeWords(lanes, part.rows, reinterpret_cast<std::uint32_t*>(y + n), y_stride);
   }
-  for (; n < outputs; ++n)
-    for (int m = 0; m < block.rows; ++m)
-      y[std::size_t(m) * y_stride + std::size_t(n)] = sums[std::size_t(n) * stride + std::size_t(m)];
+  for (; n < part.outputs; ++n)
+    for (int m = 0; m < part.rows; ++m)
+      y[std::size_t(m) * y_stride + std::size_t(n)] = sums[std::size_t(n) * part.stride() + std::size_t(m)];
 }
 
-void MultiplyPart(const Block& block, int n0, int outputs) {
+void MultiplyPart(const Block& block, const Part& part) {
   thread_local const auto held = std::make_unique<float[]>(kPanelFloats);
   HWY_ALIGN float weights[kTileRows * kPanelDepth];
   const LinearProduct& p = block.p;
-  const std::size_t stride = std::size_t(block.padded());
-  for (int n = 0; n < outputs; ++n)
-    std::fill_n(held.get() + std::size_t(n) * stride, stride, p.bias ? p.bias[n0 + n] : 0.0f);
+  const std::size_t stride = part.stride();
+  for (int n = 0; n < part.outputs; ++n)
+    std::fill_n(held.get() + std::size_t(n) * stride, stride, p.bias ? p.bias[part.n + n] : 0.0f);
   for (int k0 = 0; k0 < p.weight.in; k0 += kPanelDepth)
-    for (int n = 0; n < outputs; n += kTileRows) {
-      const int count = std::min(kTileRows, outputs - n);
-      Widen(p.weight, n0 + n, count, k0, weights);
-      for (int m = 0; m < block.rows; m += kTileColumns) {
+    for (int n = 0; n < part.outputs; n += kTileRows) {
+      const int count = std::min(kTileRows, part.outputs - n);
+      Widen(p.weight, part.n + n, count, k0, weights);
+      for (int m = 0; m < part.rows; m += kTileColumns) {
         float* sums = held.get() + std::size_t(n) * stride + m;
         Tile<kPanelDepth, 1>({.a = weights,
-                              .b = block.strip(k0, m),
+                              .b = block.strip(k0, part.m + m),
                               .b_stride = kTileColumns,
                               .depth = std::min(kPanelDepth, p.weight.in - k0),
                               .init = sums,
@@ -100,21 +106,34 @@ void MultiplyPart(const Block& block, int n0, int outputs) {
                              count);
       }
     }
-  StoreTurned(block, held.get(), n0, outputs);
+  StoreTurned(block, part, held.get());
+}
+
+// Rows are shared out as well where there are few outputs for many threads.
+void MultiplyBlock(const Block& block) {
+  auto& pool = core::ThreadPool::shared();
+  const int out = block.p.weight.out, outputs = outputs_of_task(out, kUnit, kUnit, kOutputs);
+  const int parts = (out + outputs - 1) / outputs;
+  constexpr int kFewRows = 128, kTasksOfThread = 4;
+  const int shares =
+      std::clamp(kTasksOfThread * pool.threads() / parts, 1, std::max(1, block.rows / kFewRows));
+  const int rows = RoundUp((block.rows + shares - 1) / shares, kTileColumns);
+  pool.run(parts * shares, [&](int task) {
+    const int n = task / shares * outputs, m = task % shares * rows;
+    if (m < block.rows)
+      MultiplyPart(block, {m, std::min(rows, block.rows - m), n, std::min(outputs, out - n)});
+  });
 }
 
 }  // namespace
 
 void DenseMany(const LinearProduct& product, float* workspace) {
-  auto& pool = core::ThreadPool::shared();
-  const int out = product.weight.out;
   const int step = dense_block_rows(product.rows, product.weight.in);
   for (int first = 0; first < product.rows; first += step) {
     const Block block{product, workspace, first, std::min(step, product.rows - first)};
-    pool.run(block.padded() / kTileColumns, [&](int strip) { PackStrip(block, strip * kTileColumns); });
-    const int outputs = outputs_of_task(out, kUnit, kUnit, kOutputs);
-    pool.run((out + outputs - 1) / outputs,
-             [&](int task) { MultiplyPart(block, task * outputs, std::min(outputs, out - task * outputs)); });
+    core::ThreadPool::shared().run(block.padded() / kTileColumns,
+                                   [&](int strip) { PackStrip(block, strip * kTileColumns); });
+    MultiplyBlock(block);
   }
 }
 

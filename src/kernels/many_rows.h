@@ -27,8 +27,8 @@ constexpr std::size_t many_rows_workspace(int rows, int in) {
 /// another, and from `least` to `most`, since unpacking must be repaid.
 int outputs_of_task(int out, int unit, int least, int most);
 
-/// The product for many rows and packed weights: these are unpacked panel by panel into the cache and multiplied from there,
-/// on the shared pool. `workspace` holds many_rows_workspace() floats.
+/// The product for many rows and packed weights: these are unpacked panel by panel into the cache and
+/// multiplied from there, on the shared pool. `workspace` holds many_rows_workspace() floats.
 void many_rows(const LinearProduct& product, float* workspace);
 
 }  // namespace mlx_vision::kernels

@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "kernels/dense_many.h"
 #include "kernels/few_rows.h"
 #include "kernels/many_rows.h"
 #include "kernels/self_check.h"
@@ -48,32 +50,37 @@ double error_of(const LinearWeight& w, int rows) {
   return product_error(x, dense(w), linear(x, w));
 }
 
+Element element_of(mx::Dtype dtype) {
+  return dtype == mx::float32    ? Element::float32
+         : dtype == mx::bfloat16 ? Element::bfloat16
+                                 : Element::float16;
+}
+
 /// The same of one way of multiplying, whichever linear() takes.
 double error_of(void (*multiply)(const LinearProduct&, float*), const LinearWeight& w, int rows,
                 const std::optional<mx::array>& bias = std::nullopt) {
   const auto x = noise({rows, w.in()}, 3);
-  const Element element = w.scales->dtype() == mx::float32    ? Element::float32
-                          : w.scales->dtype() == mx::bfloat16 ? Element::bfloat16
-                                                              : Element::float16;
-  mx::eval(x, w.data, *w.scales, *w.biases);
+  mx::eval(x, w.data);
+  if (w.scales) mx::eval(*w.scales, *w.biases);
   if (bias) mx::eval(*bias);
-  std::vector<float> y(std::size_t(rows) * std::size_t(w.out())),
-      workspace(tile_rows_workspace(rows, w.in()));
-  multiply({.x = x.data<float>(),
-            .rows = rows,
-            .weight = {.data = w.data.data<void>(),
-                       .out = w.out(),
-                       .in = w.in(),
-                       .element = element,
-                       .bits = w.bits,
-                       .group = w.group_size,
-                       .scales = w.scales->data<void>(),
-                       .biases = w.biases->data<void>()},
-            .bias = bias ? bias->data<float>() : nullptr,
-            .y = y.data()},
-           workspace.data());
-  const mx::array product(y.begin(), {rows, w.out()});
-  return product_error(x, dense(w), bias ? product - *bias : product);
+  std::vector<float> y(std::size_t(rows) * std::size_t(w.out()));
+  std::vector<float> workspace(
+      std::max(tile_rows_workspace(rows, w.in()), dense_many_workspace(rows, w.in())));
+  LinearProduct product{
+      .x = x.data<float>(), .rows = rows, .weight = {.data = w.data.data<void>()}, .y = y.data()};
+  product.weight.out = w.out();
+  product.weight.in = w.in();
+  product.weight.element = element_of((w.scales ? *w.scales : w.data).dtype());
+  if (w.scales) {
+    product.weight.bits = w.bits;
+    product.weight.group = w.group_size;
+    product.weight.scales = w.scales->data<void>();
+    product.weight.biases = w.biases->data<void>();
+  }
+  if (bias) product.bias = bias->data<float>();
+  multiply(product, workspace.data());
+  const mx::array got(y.begin(), {rows, w.out()});
+  return product_error(x, dense(w), bias ? got - *bias : got);
 }
 
 constexpr double kRounding = 1e-6;
@@ -204,6 +211,11 @@ TEST_CASE("products beyond one block, panel and task are whole") {
   CHECK(error_of(packed(3000, 128, 64, 4), 3) < kRounding);
   const int in = 1 << 16, rows = block_rows(1 << 20, in) + 5;  // two blocks of x
   CHECK(error_of({.data = noise({3, in}, 5)}, rows) < kRounding);
+  const auto halves = [](int out, int width) {
+    return LinearWeight{.data = noise({out, width}, 5, mx::bfloat16)};
+  };
+  CHECK(error_of(dense_many, halves(43, 40), 600) < kRounding);  // two blocks, rows shared out among threads
+  CHECK(error_of(dense_many, halves(500, 300), 70) < kRounding);
 }
 
 TEST_CASE("leading axes, views and empty inputs keep their shape") {
