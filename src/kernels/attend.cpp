@@ -28,8 +28,6 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 const float kZeros[kTileColumns] = {};
 
-int RoundUp(int value, int unit) { return (value + unit - 1) / unit * unit; }
-
 /// One task: some queries of the heads that share a key-value head, over a range of keys.
 struct Part {
   int batch, kv_head, first, count;  ///< of queries
@@ -72,7 +70,7 @@ class Worker {
                  .keys = words(kKeyTile, a.d),
                  .values = words(a.value_d, kKeyTile)};
     }
-    const auto strips = std::size_t(RoundUp(rows_, by_tiles_ ? kProductUnit : kTileRows));
+    const auto strips = std::size_t(rounded_up(rows_, by_tiles_ ? kProductUnit : kTileRows));
     queries_ = take(strips * std::size_t(a.d));
     scores_ = take(strips * kKeyTile);
     keys_ = take(std::size_t(a.d) * kTileColumns);
@@ -84,7 +82,7 @@ class Worker {
 
   void Run() {
     PackQueries();
-    std::fill_n(sums_, std::size_t(RoundUp(rows_, by_tiles_ ? kProductUnit : 1)) * std::size_t(Padded()),
+    std::fill_n(sums_, std::size_t(rounded_up(rows_, by_tiles_ ? kProductUnit : 1)) * std::size_t(Padded()),
                 0.0f);
     std::fill_n(maxima_, rows_, -kInfinity);
     std::fill_n(totals_, rows_, 0.0f);
@@ -99,7 +97,7 @@ class Worker {
   }
 
  private:
-  int Padded() const { return RoundUp(a_.value_d, kTileColumns); }
+  int Padded() const { return rounded_up(a_.value_d, kTileColumns); }
   Seen SeenByPart() const {
     Seen all{part_.keys_end, part_.keys_begin};
     for (int i = 0; i < part_.count; ++i) {
@@ -184,7 +182,7 @@ class Worker {
     float* s = scores_ + std::size_t(r) * kKeyTile;
     const Seen keys = SeenBy(a_, QueryOf(r));
     const int begin = std::clamp(keys.begin - k0, 0, count), seen = std::clamp(keys.end - k0, 0, count),
-              end = RoundUp(count, kLanes);
+              end = rounded_up(count, kLanes);
     if (begin >= seen) {
       std::fill_n(s, end, 0.0f);
       return;
@@ -313,7 +311,7 @@ void AttendInShares(const Attention& a, const Part& whole, int shares, bool tile
   const int group = a.heads / a.kv_heads, rows = whole.count * group;
   const std::size_t floats = std::size_t(rows) * std::size_t(a.value_d + 2);
   const int keys_begin = std::max(whole.keys_begin, SeenBy(a, whole.first).begin);
-  const int keys = RoundUp((whole.keys_end - keys_begin + shares - 1) / shares, kKeyTile);
+  const int keys = rounded_up((whole.keys_end - keys_begin + shares - 1) / shares, kKeyTile);
   std::vector<float> partials(floats * std::size_t(shares));
   std::vector<Part> parts;
   for (int begin = keys_begin; begin < whole.keys_end; begin += keys) {

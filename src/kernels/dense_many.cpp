@@ -23,14 +23,12 @@ constexpr int kUnit = 48;  // outputs: whole tiles and vectors
 constexpr int kOutputs = int(kPanelFloats) / kDenseBlockRows / kUnit * kUnit;  // of a task, at the most
 static_assert(kDenseBlockRows % kTileColumns == 0 && kUnit % kTileRows == 0 && kUnit % kLanes == 0);
 
-int RoundUp(int value, int unit) { return (value + unit - 1) / unit * unit; }
-
 /// Rows first … of x, for each kPanelDepth inputs strips of kTileColumns rows, `[depth][kTileColumns]`.
 struct Block {
   const LinearProduct& p;
   float* packed;
   int first, rows;
-  int padded() const { return RoundUp(rows, kTileColumns); }
+  int padded() const { return rounded_up(rows, kTileColumns); }
   float* strip(int k0, int m) const {
     const int depth = std::min(kPanelDepth, p.weight.in - k0);
     return packed + std::size_t(k0) * std::size_t(padded()) + std::size_t(m) * std::size_t(depth);
@@ -59,11 +57,8 @@ void Widen(const WeightView& w, int n, int count, int k0, float* out) {
     WidenRow(w.element, w.row(n + r), std::size_t(k0), depth, out + std::size_t(r) * kPanelDepth);
 }
 
-/// A task: rows m … m + rows - 1 of a block by outputs n … n + outputs - 1; m a multiple of kTileColumns.
-struct Part {
-  int m, rows, n, outputs;
-  std::size_t stride() const { return std::size_t(RoundUp(rows, kTileColumns)); }
-};
+/// Of sums with rows of x across.
+std::size_t stride_of(const Part& part) { return std::size_t(rounded_up(part.rows, kTileColumns)); }
 
 /// Sums with rows of x across, `[outputs][stride]`, to where they belong in y.
 void StoreTurned(const Block& block, const Part& part, const float* sums) {
@@ -71,27 +66,27 @@ void StoreTurned(const Block& block, const Part& part, const float* sums) {
   const std::size_t y_stride = std::size_t(p.weight.out);
   float* y = p.y + std::size_t(block.first + part.m) * y_stride + part.n;
   int n = 0;
-  for (; n + kLanes <= part.outputs; n += kLanes) {
+  for (; n + kLanes <= part.columns; n += kLanes) {
     const std::uint8_t* lanes[kLanes];
     for (int i = 0; i < kLanes; ++i)
-      lanes[i] = reinterpret_cast<const std::uint8_t*>(sums + std::size_t(n + i) * part.stride());
+      lanes[i] = reinterpret_cast<const std::uint8_t*>(sums + std::size_t(n + i) * stride_of(part));
     TransposeWords(lanes, part.rows, reinterpret_cast<std::uint32_t*>(y + n), y_stride);
   }
-  for (; n < part.outputs; ++n)
+  for (; n < part.columns; ++n)
     for (int m = 0; m < part.rows; ++m)
-      y[std::size_t(m) * y_stride + std::size_t(n)] = sums[std::size_t(n) * part.stride() + std::size_t(m)];
+      y[std::size_t(m) * y_stride + std::size_t(n)] = sums[std::size_t(n) * stride_of(part) + std::size_t(m)];
 }
 
 void MultiplyPart(const Block& block, const Part& part) {
   thread_local const auto held = std::make_unique<float[]>(kPanelFloats);
   HWY_ALIGN float weights[kTileRows * kPanelDepth];
   const LinearProduct& p = block.p;
-  const std::size_t stride = part.stride();
-  for (int n = 0; n < part.outputs; ++n)
+  const std::size_t stride = stride_of(part);
+  for (int n = 0; n < part.columns; ++n)
     std::fill_n(held.get() + std::size_t(n) * stride, stride, p.bias ? p.bias[part.n + n] : 0.0f);
   for (int k0 = 0; k0 < p.weight.in; k0 += kPanelDepth)
-    for (int n = 0; n < part.outputs; n += kTileRows) {
-      const int count = std::min(kTileRows, part.outputs - n);
+    for (int n = 0; n < part.columns; n += kTileRows) {
+      const int count = std::min(kTileRows, part.columns - n);
       Widen(p.weight, part.n + n, count, k0, weights);
       for (int m = 0; m < part.rows; m += kTileColumns) {
         float* sums = held.get() + std::size_t(n) * stride + m;
@@ -109,22 +104,6 @@ void MultiplyPart(const Block& block, const Part& part) {
   StoreTurned(block, part, held.get());
 }
 
-// Rows are shared out as well where there are few outputs for many threads.
-void MultiplyBlock(const Block& block) {
-  auto& pool = core::ThreadPool::shared();
-  const int out = block.p.weight.out, outputs = outputs_of_task(out, kUnit, kUnit, kOutputs);
-  const int parts = (out + outputs - 1) / outputs;
-  constexpr int kFewRows = 128, kTasksOfThread = 4;
-  const int shares =
-      std::clamp(kTasksOfThread * pool.threads() / parts, 1, std::max(1, block.rows / kFewRows));
-  const int rows = RoundUp((block.rows + shares - 1) / shares, kTileColumns);
-  pool.run(parts * shares, [&](int task) {
-    const int n = task / shares * outputs, m = task % shares * rows;
-    if (m < block.rows)
-      MultiplyPart(block, {m, std::min(rows, block.rows - m), n, std::min(outputs, out - n)});
-  });
-}
-
 }  // namespace
 
 void DenseMany(const LinearProduct& product, float* workspace) {
@@ -133,7 +112,9 @@ void DenseMany(const LinearProduct& product, float* workspace) {
     const Block block{product, workspace, first, std::min(step, product.rows - first)};
     core::ThreadPool::shared().run(block.padded() / kTileColumns,
                                    [&](int strip) { PackStrip(block, strip * kTileColumns); });
-    MultiplyBlock(block);
+    const int out = product.weight.out;
+    share_out({0, block.rows, 0, out}, outputs_of_task(out, kUnit, kUnit, kOutputs), kTileColumns,
+              [&](const Part& part) { MultiplyPart(block, part); });
   }
 }
 

@@ -97,11 +97,6 @@ void Unpack(const Strip& s, float* out) {
   }
 }
 
-/// A task: rows m … m + rows - 1 of a block of x by outputs n … n + columns - 1.
-struct Part {
-  int m, rows, n, columns;
-};
-
 struct Block {
   const LinearProduct& p;
   const float* packed;  ///< of x: for each run of kPanelDepth inputs, strips of kTileRows rows
@@ -167,23 +162,6 @@ void PackBlock(const Block& block, float* packed) {
   });
 }
 
-int RoundUp(int value, int unit) { return (value + unit - 1) / unit * unit; }
-
-void MultiplyBlock(const Block& block) {
-  auto& pool = core::ThreadPool::shared();
-  const int out = block.p.weight.out;
-  const int columns = outputs_of_task(out, kTileColumns, std::min(64, kPanelColumns), kPanelColumns);
-  const int panels = (out + columns - 1) / columns;
-  constexpr int kFewRows = 192;
-  const int shares = std::clamp(pool.threads() / panels, 1, std::max(1, block.rows / kFewRows));
-  const int rows = RoundUp((block.rows + shares - 1) / shares, kTileRows);
-  pool.run(panels * shares, [&](int task) {
-    const int n = task / shares * columns, m = task % shares * rows;
-    if (m < block.rows)
-      MultiplyPart(block, {m, std::min(rows, block.rows - m), n, std::min(columns, out - n)});
-  });
-}
-
 }  // namespace
 
 void ManyRows(const LinearProduct& product, float* workspace) {
@@ -191,7 +169,10 @@ void ManyRows(const LinearProduct& product, float* workspace) {
   for (int first = 0; first < product.rows; first += step) {
     const Block block{product, workspace, first, std::min(step, product.rows - first)};
     PackBlock(block, workspace);
-    MultiplyBlock(block);
+    const int out = product.weight.out;
+    const int columns = outputs_of_task(out, kTileColumns, std::min(64, kPanelColumns), kPanelColumns);
+    share_out({0, block.rows, 0, out}, columns, kTileRows,
+              [&](const Part& part) { MultiplyPart(block, part); });
   }
 }
 

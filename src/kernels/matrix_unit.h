@@ -69,8 +69,6 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 };
 
-inline int rounded_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
-
 /// From a line of the cache on: rows of tiles that lie in two lines take twice as long.
 inline Words* aligned(void* memory) {
   return reinterpret_cast<Words*>((reinterpret_cast<std::uintptr_t>(memory) + kLine - 1) / kLine * kLine);

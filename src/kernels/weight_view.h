@@ -4,6 +4,8 @@
 
 namespace mlx_vision::kernels {
 
+inline int rounded_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
+
 /// What a weight, a scale or a bias of packed weights is stored as.
 enum class Element : std::uint8_t { float32, bfloat16, float16 };
 
