@@ -19,33 +19,20 @@
 #include <cstring>
 
 #include "kernels/digits.h"
-#include "kernels/widen-inl.h"
+#include "kernels/numbers-inl.h"
 
 // NOLINTBEGIN(readability-identifier-naming): functions are named as Highway names its own.
-
-// Better targets of x86 have lower bits.
-#undef MLX_VISION_HAS_DIGITS
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
-#define MLX_VISION_HAS_DIGITS 1
-#else
-#define MLX_VISION_HAS_DIGITS 0
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace mlx_vision::kernels::HWY_NAMESPACE {
 namespace {
 
-constexpr bool kHasDigits = MLX_VISION_HAS_DIGITS;
-
-constexpr int kBlockBytes = 64;
-
-/// Sizes of a block: 64 bytes of packed numbers, and the digits of the x that they are multiplied with, those
-/// of the first number of each byte before those of the second.
+/// The digits of the x that a block of packed numbers is multiplied with, those of the first number of each
+/// byte before those of the second.
 template <int kBits>
-struct Digits {
-  static constexpr int kPerByte = 8 / kBits;
-  static constexpr int kNumbers = kBlockBytes * kPerByte;  ///< in a block
-  static constexpr int kBytes = kDigits * kNumbers;
+struct Digits : PackedBlock<kBits> {
+  using PackedBlock<kBits>::kNumbers;
+  static constexpr int kDigitBytes = kDigits * kNumbers;
   static int Blocks(int in) { return (in + kNumbers - 1) / kNumbers; }
 };
 
@@ -61,9 +48,27 @@ HWY_INLINE void LoadParts(const float* x, VF* parts) {
     hn::LoadInterleaved4(d, x, parts[0], parts[1], parts[2], parts[3]);
 }
 
-/// Takes apart one block of `count` numbers; the rest become zeros. Returns its scale.
+/// What takes values to whole numbers of kDigits bytes, and back.
+struct DigitScale {
+  float to, from;
+};
+
+/// Of `count` values, whole vectors. Not a number if one of them is none, or infinite.
+HWY_INLINE DigitScale ScaleOf(const float* x, int count) {
+  const DF d;
+  VF top = hn::Zero(d), poison = hn::Zero(d);
+  for (int i = 0; i < count; i += kLanes) {
+    const VF v = hn::LoadU(d, x + i);
+    top = hn::Max(top, hn::Abs(v));
+    poison = hn::MulAdd(v, hn::Zero(d), poison);
+  }
+  const float greatest = hn::GetLane(hn::MaxOfLanes(d, top)), none = hn::GetLane(hn::SumOfLanes(d, poison));
+  return greatest < kTiny ? DigitScale{0, none} : DigitScale{kLargest / greatest, greatest / kLargest + none};
+}
+
+/// Takes apart one block of `count` numbers; the rest become zeros.
 template <int kBits>
-float SplitBlock(const float* x, int count, std::int8_t* out) {
+void SplitBlock(const float* x, int count, float factor, std::int8_t* out) {
   using D = Digits<kBits>;
   float values[D::kNumbers];
   if (count < D::kNumbers) {
@@ -72,84 +77,107 @@ float SplitBlock(const float* x, int count, std::int8_t* out) {
     x = values;
   }
   const DF d;
-  VF top = hn::Zero(d), poison = hn::Zero(d);
-  for (int i = 0; i < D::kNumbers; i += kLanes) {
-    const VF v = hn::LoadU(d, x + i);
-    top = hn::Max(top, hn::Abs(v));
-    poison = hn::MulAdd(v, hn::Zero(d), poison);  // not a number if one of them is none, or infinite
-  }
-  const float greatest = hn::GetLane(hn::MaxOfLanes(d, top));
-  const bool vanishes = greatest < kTiny;
-  const VF scale = hn::Set(d, vanishes ? 0.0f : kLargest / greatest);
-  const VF limit = hn::Set(d, kLargest);
+  const VF scale = hn::Set(d, factor), limit = hn::Set(d, kLargest);
   const hn::Rebind<std::int8_t, DF> d8;
-  for (int i = 0; i < kBlockBytes; i += kLanes) {
+  for (int i = 0; i < kVectorBytes; i += kLanes) {
     VF parts[D::kPerByte];
     LoadParts<D::kPerByte>(x + i * D::kPerByte, parts);
     for (int part = 0; part < D::kPerByte; ++part) {
       auto rest = hn::NearestInt(hn::Clamp(hn::Mul(parts[part], scale), hn::Neg(limit), limit));
       for (int digit = kDigits - 1; digit >= 0; --digit) {
         const auto low = hn::ShiftRight<24>(hn::ShiftLeft<24>(rest));
-        hn::StoreU(hn::DemoteTo(d8, low), d8, out + (digit * D::kPerByte + part) * kBlockBytes + i);
+        hn::StoreU(hn::DemoteTo(d8, low), d8, out + (digit * D::kPerByte + part) * kVectorBytes + i);
         rest = hn::ShiftRight<8>(hn::Sub(rest, low));
       }
     }
   }
-  return (vanishes ? 0.0f : greatest / kLargest) + hn::GetLane(hn::SumOfLanes(d, poison));
 }
 
-/// A row of x: all blocks' digits, then their scales.
+/// A row of x: the digits of all blocks, and what each group's are multiplied with.
 template <int kBits>
-void SplitRow(const float* x, int in, float* out) {
+void SplitRow(const float* x, int in, int group, std::int8_t* digits, float* scales) {
   using D = Digits<kBits>;
-  const int blocks = D::Blocks(in);
-  auto* digits = reinterpret_cast<std::int8_t*>(out);
-  float* scales = out + blocks * (D::kBytes / int(sizeof(float)));
-  for (int b = 0; b < blocks; ++b)
-    scales[b] = SplitBlock<kBits>(x + b * D::kNumbers, std::min(D::kNumbers, in - b * D::kNumbers),
-                                  digits + b * D::kBytes);
+  const int run = std::max(group, D::kNumbers);
+  for (int begin = 0; begin < in; begin += run) {
+    const int end = std::min(in, begin + run);
+    const DigitScale scale = ScaleOf(x + begin, end - begin);
+    std::fill(scales + begin / group, scales + end / group, scale.from);
+    for (int at = begin; at < end; at += D::kNumbers, digits += D::kDigitBytes)
+      SplitBlock<kBits>(x + at, std::min(D::kNumbers, end - at), scale.to, digits);
+  }
 }
 
-#if MLX_VISION_HAS_DIGITS
+#if MLX_VISION_HAS_BYTE_PAIRS
+
+using VI = hn::Vec<DI>;
+
+#if MLX_VISION_HAS_BYTE_FOURS
 
 /// sums + the products of four unsigned and four signed bytes in each lane. Written out, since Highway 1.0
 /// does not let this target use the intrinsic.
-HWY_INLINE __m512i AddByteProducts(__m512i sums, __m512i numbers, const std::int8_t* digits) {
+HWY_INLINE VI AddByteProducts(VI sums, V8 numbers, const std::int8_t* digits) {
   asm("vpdpbusd %2, %1, %0"
-      : "+v"(sums)
-      : "v"(numbers), "m"(*reinterpret_cast<const std::int8_t(*)[kBlockBytes]>(digits)));
+      : "+v"(sums.raw)
+      : "v"(numbers.raw), "m"(*reinterpret_cast<const std::int8_t(*)[kVectorBytes]>(digits)));
   return sums;
 }
 
-/// Σ number · x of each lane of one block, in units of the block's scale.
+/// Σ number · x of each lane of one block, in units of its scale.
 template <int kBits>
-HWY_INLINE __m512 BlockProducts(const __m512i* numbers, const std::int8_t* digits) {
+HWY_INLINE VF BlockProducts(const V8* numbers, const std::int8_t* digits) {
   constexpr int kPerByte = Digits<kBits>::kPerByte;
-  const auto add_digit = [&](__m512i sums, int digit) HWY_ATTR {
+  const DF d;
+  const auto add_digit = [&](VI sums, int digit) HWY_ATTR {
     for (int part = 0; part < kPerByte; ++part)
-      sums = AddByteProducts(sums, numbers[part], digits + (digit * kPerByte + part) * kBlockBytes);
+      sums = AddByteProducts(sums, numbers[part], digits + (digit * kPerByte + part) * kVectorBytes);
     return sums;
   };
-  const __m512i upper = add_digit(_mm512_setzero_si512(), 0);
+  const VI upper = add_digit(hn::Zero(DI()), 0);
   if constexpr (kBits == 8) {  // three digits would not fit
-    const __m512i middle = add_digit(_mm512_setzero_si512(), 1);
-    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(upper), _mm512_set1_ps(65536),
-                           _mm512_cvtepi32_ps(add_digit(_mm512_slli_epi32(middle, 8), 2)));
+    const VI lower = add_digit(hn::ShiftLeft<8>(add_digit(hn::Zero(DI()), 1)), 2);
+    return hn::MulAdd(hn::ConvertTo(d, upper), hn::Set(d, 65536.0f), hn::ConvertTo(d, lower));
   }
-  const __m512i middle = add_digit(_mm512_slli_epi32(upper, 8), 1);
-  return _mm512_cvtepi32_ps(add_digit(_mm512_slli_epi32(middle, 8), 2));
+  const VI middle = add_digit(hn::ShiftLeft<8>(upper), 1);
+  return hn::ConvertTo(d, add_digit(hn::ShiftLeft<8>(middle), 2));
 }
 
-/// The numbers of a block, the first of each byte before the second.
+#else
+
+using DI16 = hn::Repartition<std::int16_t, DF>;
+using VI16 = hn::Vec<DI16>;
+
+/// The products of two unsigned and two signed bytes in 16 bits. By intrinsics, since Highway 1.0 has none.
+HWY_INLINE VI16 BytePairs(V8 numbers, const std::int8_t* digits) {
+#if HWY_TARGET == HWY_AVX2
+  return VI16{
+      _mm256_maddubs_epi16(numbers.raw, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(digits)))};
+#else
+  return VI16{_mm512_maddubs_epi16(numbers.raw, _mm512_loadu_si512(digits))};
+#endif
+}
+
+/// Σ number · x of each lane of one block, in units of its scale.
 template <int kBits>
-HWY_INLINE void SplitNumbers(__m512i packed, __m512i* numbers) {
-  asm("" : "+v"(packed));  // read once, not again by each instruction that takes it
-  const __m512i mask = _mm512_set1_epi8(char((1 << kBits) - 1));
-  for (int part = 0; part < Digits<kBits>::kPerByte; ++part)
-    numbers[part] =
-        kBits == 8 ? packed : _mm512_and_si512(_mm512_srli_epi16(packed, unsigned(part * kBits)), mask);
+HWY_INLINE VF BlockProducts(const V8* numbers, const std::int8_t* digits) {
+  constexpr int kPerByte = Digits<kBits>::kPerByte;
+  static_assert(((1 << kBits) - 1) * 2 * kPerByte * 128 <= 32767);
+  const DI16 d;
+  const auto digit_sums = [&](int digit) HWY_ATTR {
+    VI16 sums = BytePairs(numbers[0], digits + digit * kPerByte * kVectorBytes);
+    for (int part = 1; part < kPerByte; ++part)
+      sums = hn::Add(sums, BytePairs(numbers[part], digits + (digit * kPerByte + part) * kVectorBytes));
+    return sums;
+  };
+  VI unused = hn::Zero(DI());
+  const auto add_digit = [&](VI sums, int digit, int factor) HWY_ATTR {
+    return hn::ReorderWidenMulAccumulate(DI(), digit_sums(digit), hn::Set(d, std::int16_t(factor)), sums,
+                                         unused);
+  };
+  const VI upper = add_digit(add_digit(hn::Zero(DI()), 0, 256), 1, 1);
+  return hn::ConvertTo(DF(), add_digit(hn::ShiftLeft<8>(upper), 2, 1));
 }
 
+#endif
 #endif
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <hwy/cache_control.h>
 
 #include <algorithm>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "core/thread_pool.h"
@@ -29,21 +31,26 @@ struct Inputs {
   const LinearProduct& p;
   const float* x;      ///< of packed weights as OrderRow or SplitRow puts it, else `[rows, in]`
   std::size_t stride;  ///< from row to row of x
-  const float* sums;   ///< `[rows, PaddedGroups]` of x, packed weights only
-  int first;           ///< row of x
+  /// Of each group of x, for packed weights only `[rows, PaddedGroups]`: sums; of its digits, what they are
+  /// multiplied with.
+  const float* sums;
+  const float* scales;
+  int first;  ///< row of x
   const float* row(int r) const { return x + std::size_t(first + r) * stride; }
 };
 
-/// Whole vectors, and what LaneScales may read beyond a row.
-int PaddedGroups(const WeightView& w) { return (w.groups() + kLanes - 1) / kLanes * kLanes; }
 constexpr std::size_t kLine = 64;  // bytes of the cache, at the least
 constexpr int kMostGroups = 8;     // of 32 numbers, that one block of packed words covers
+
+/// Whole vectors, and with what LaneScales may read beyond a row.
+int PaddedGroups(const WeightView& w) { return rounded_up(w.groups(), kLanes); }
+int FactorsOfRow(const WeightView& w) { return PaddedGroups(w) + kMostGroups; }
 
 constexpr int kBatch = 8;  // rows of W whose scales are widened together, and those of the next ones fetched
 
 /// Scales and biases of some rows of W, `[rows, groups]` and room for reading whole vectors.
 struct GroupScales {
-  std::vector<float> scales, biases;
+  std::vector<float> scales, biases, factors;
   void Widen(const WeightView& w, int first, int rows) {
     const std::size_t groups = std::size_t(w.groups()), from = std::size_t(first) * groups;
     const std::size_t count = std::size_t(rows) * groups;
@@ -138,47 +145,39 @@ HWY_INLINE void RowBlocks(const WeightView& w, const std::uint32_t* words, int k
     if (k < w.in) RowBlocks<kBits, kGroup, kRows, kWidth / 2>(w, words, k, scales, inputs, out);
 }
 
-#if MLX_VISION_HAS_DIGITS
+#if MLX_VISION_HAS_BYTE_PAIRS
 
-/// As RowBlocks, for x in digits; adds to vectors of sums.
+/// As RowBlocks, for x in digits, whose factors hold both scales; adds to vectors of sums.
 template <int kBits, int kGroup, int kRows>
-HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const float* scales,
+HWY_INLINE void DigitBlocks(const WeightView& w, const std::uint8_t* row, const float* factors,
                             const float* const* inputs, VF* sums) {
   using D = Digits<kBits>;
   const DF d;
-  const int blocks = D::Blocks(w.in);
-  const auto add = [&](const __m512i* numbers, int b) HWY_ATTR {
-    const VF scale = LaneScales<kLanes, 32 / kBits, kGroup>(d, scales + b * D::kNumbers / kGroup);
+  const int stride = FactorsOfRow(w);
+  const auto add = [&](const V8* numbers, int b) HWY_ATTR {
     for (int r = 0; r < kRows; ++r) {
-      const auto* digits = reinterpret_cast<const std::int8_t*>(inputs[r]) + b * D::kBytes;
-      const VF x_scale = hn::Set(d, inputs[r][blocks * (D::kBytes / int(sizeof(float))) + b]);
-      sums[r] = hn::MulAdd(VF{BlockProducts<kBits>(numbers, digits)}, hn::Mul(scale, x_scale), sums[r]);
+      const auto* digits = reinterpret_cast<const std::int8_t*>(inputs[r]) + b * D::kDigitBytes;
+      const VF factor = LaneScales<kLanes, D::kNumbers / kLanes, kGroup>(
+          d, factors + r * stride + b * D::kNumbers / kGroup);
+      sums[r] = hn::MulAdd(BlockProducts<kBits>(numbers, digits), factor, sums[r]);
     }
   };
-  const int bytes = int(w.row_bytes()), whole = bytes / kBlockBytes;
-  __m512i numbers[D::kPerByte];
+  const int bytes = int(w.row_bytes()), whole = bytes / D::kBytes;
+  V8 numbers[D::kPerByte];
+#pragma GCC unroll 2
   for (int b = 0; b < whole; ++b) {
     constexpr int kAhead = 2048;  // bytes; rows follow each other, so that this may be the next one
-    hwy::Prefetch(row + b * kBlockBytes + kAhead);
-    SplitNumbers<kBits>(_mm512_loadu_si512(row + b * kBlockBytes), numbers);
+    hwy::Prefetch(row + b * D::kBytes + kAhead);
+    SplitNumbers<kBits>(row + b * D::kBytes, numbers);
     add(numbers, b);
   }
-  if (const int rest = bytes % kBlockBytes; rest > 0) {
-    SplitNumbers<kBits>(_mm512_maskz_loadu_epi8((__mmask64(1) << rest) - 1, row + whole * kBlockBytes),
-                        numbers);
+  if (const int rest = bytes % D::kBytes; rest > 0) {
+    SplitPart<kBits>(row + whole * D::kBytes, rest, numbers);
     add(numbers, whole);
   }
 }
 
 #endif
-
-/// Σ a[i] b[i] over whole vectors, a sum in each lane
-HWY_INLINE VF Dot(const float* a, const float* b, int count) {
-  const DF d;
-  VF sum = hn::Zero(d);
-  for (int i = 0; i < count; i += kLanes) sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
-  return sum;
-}
 
 /// Σ a[i]; `count` is a multiple of every vector's lanes.
 HWY_INLINE float Sum(const float* a, int count) {
@@ -188,9 +187,10 @@ HWY_INLINE float Sum(const float* a, int count) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-/// `scales` and `biases` of row n.
+/// `scales` and `biases` of row n; room for kRows times FactorsOfRow.
 template <int kBits, int kGroup, int kRows>
-HWY_INLINE void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* out) {
+HWY_INLINE void PackedRow(const Inputs& in, int n, const float* scales, const float* biases, float* room,
+                          float* out) {
   const DF d;
   const WeightView& w = in.p.weight;
   const int groups = PaddedGroups(w);
@@ -198,16 +198,22 @@ HWY_INLINE void PackedRow(const Inputs& in, int n, const float* scales, const fl
   VF sums[kRows];
   for (int r = 0; r < kRows; ++r) {
     x[r] = in.row(r);
-    sums[r] = Dot(biases, in.sums + std::size_t(in.first + r) * std::size_t(groups), groups);
+    sums[r] = hn::Zero(d);
+    const std::size_t at = std::size_t(in.first + r) * std::size_t(groups);
+    [[maybe_unused]] float* products = room + r * FactorsOfRow(w);
+    for (int g = 0; g < groups; g += kLanes) {
+      sums[r] = hn::MulAdd(hn::LoadU(d, biases + g), hn::LoadU(d, in.sums + at + g), sums[r]);
+      if constexpr (kAsBytes<kBits>)
+        hn::StoreU(hn::Mul(hn::LoadU(d, scales + g), hn::LoadU(d, in.scales + at + g)), d, products + g);
+    }
   }
-#if MLX_VISION_HAS_DIGITS
-  DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), scales, x, sums);
+#if MLX_VISION_HAS_BYTE_PAIRS
+  if constexpr (kAsBytes<kBits>) DigitBlocks<kBits, kGroup, kRows>(w, w.row(n), room, x, sums);
 #endif
   for (int r = 0; r < kRows; ++r) out[r] = hn::GetLane(hn::SumOfLanes(d, sums[r]));
-#if !MLX_VISION_HAS_DIGITS
-  RowBlocks<kBits, kGroup, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x,
-                                          out);
-#endif
+  if constexpr (!kAsBytes<kBits>)
+    RowBlocks<kBits, kGroup, kRows, kLanes>(w, reinterpret_cast<const std::uint32_t*>(w.row(n)), 0, scales, x,
+                                            out);
 }
 
 template <Element kElement, int kRows>
@@ -251,6 +257,7 @@ void PackedRows(const Inputs& in, int begin, int end) {
   thread_local GroupScales held;
   GroupScales& groups = held;  // looked up once
   const WeightView& w = in.p.weight;
+  groups.factors.assign(std::size_t(kRows) * std::size_t(FactorsOfRow(w)), 0.0f);
   float out[kRows];
   for (int first = begin; first < end; first += kBatch) {
     const int rows = std::min(kBatch, end - first);
@@ -258,7 +265,7 @@ void PackedRows(const Inputs& in, int begin, int end) {
     for (int i = 0; i < rows; ++i) {
       const std::size_t at = std::size_t(i) * std::size_t(w.groups());
       PackedRow<kBits, kGroup, kRows>(in, first + i, groups.scales.data() + at, groups.biases.data() + at,
-                                      out);
+                                      groups.factors.data(), out);
       Store<kRows>(in, first + i, out);
     }
   }
@@ -273,6 +280,38 @@ void DenseRows(const Inputs& in, int begin, int end) {
   }
 }
 
+template <int kBits>
+using Bits = std::integral_constant<int, kBits>;
+
+/// work(Bits<bits>()) where few rows of such numbers are multiplied here, otherwise what a Result begins
+/// with.
+template <class Result, class Work>
+Result ForBits(int bits, const Work& work) {
+  const auto there = [&](auto of) {
+    constexpr int kBits = decltype(of)::value;
+    if constexpr (kAsBytes<kBits> || 32 % kBits == 0)
+      return work(of);
+    else
+      return Result();
+  };
+  switch (bits) {
+    case 2:
+      return there(Bits<2>());
+    case 3:
+      return there(Bits<3>());
+    case 4:
+      return there(Bits<4>());
+    case 5:
+      return there(Bits<5>());
+    case 6:
+      return there(Bits<6>());
+    case 8:
+      return there(Bits<8>());
+    default:
+      return Result();
+  }
+}
+
 template <int kBits, int kRows>
 MultiplyRows PackedWay(int group) {
   return group == 32   ? PackedRows<kBits, 32, kRows>
@@ -282,16 +321,9 @@ MultiplyRows PackedWay(int group) {
 
 template <int kRows>
 MultiplyRows WayOf(const WeightView& w) {
-  switch (w.bits) {
-    case 2:
-      return PackedWay<2, kRows>(w.group);
-    case 4:
-      return PackedWay<4, kRows>(w.group);
-    case 8:
-      return PackedWay<8, kRows>(w.group);
-    default:
-      break;
-  }
+  if (w.packed())
+    return ForBits<MultiplyRows>(w.bits,
+                                 [&](auto of) { return PackedWay<decltype(of)::value, kRows>(w.group); });
   switch (w.element) {
     case Element::float32:
       return DenseRows<Element::float32, kRows>;
@@ -322,7 +354,7 @@ template <int kBits>
 std::size_t PreparedFloats(int in) {
   using D = Digits<kBits>;
   const std::size_t floats =
-      kHasDigits ? std::size_t(D::Blocks(in)) * (D::kBytes / sizeof(float) + 1) : std::size_t(in);
+      kAsBytes<kBits> ? std::size_t(D::Blocks(in)) * D::kDigitBytes / sizeof(float) : std::size_t(in);
   return (floats + kLineFloats - 1) / kLineFloats * kLineFloats;
 }
 
@@ -332,34 +364,33 @@ Inputs Prepare(const LinearProduct& p, float* workspace) {
   const WeightView& w = p.weight;
   const std::size_t stride = PreparedFloats<kBits>(w.in), groups = std::size_t(PaddedGroups(w));
   float* sums = workspace + std::size_t(p.rows) * stride;
-  std::fill_n(sums, std::size_t(p.rows) * groups, 0.0f);
+  float* scales = sums + std::size_t(p.rows) * groups;
+  std::fill_n(sums, 2 * std::size_t(p.rows) * groups, 0.0f);
   for (int r = 0; r < p.rows; ++r) {
     const float* from = p.x + std::size_t(r) * std::size_t(w.in);
     float* to = workspace + std::size_t(r) * stride;
-    if constexpr (kHasDigits)
-      SplitRow<kBits>(from, w.in, to);
+    const std::size_t at = std::size_t(r) * groups;
+    if constexpr (kAsBytes<kBits>)
+      SplitRow<kBits>(from, w.in, w.group, reinterpret_cast<std::int8_t*>(to), scales + at);
     else
       OrderRow<kBits, kLanes>(from, w.in * kBits / 32, to);
-    for (int g = 0; g < w.groups(); ++g)
-      sums[std::size_t(r) * groups + std::size_t(g)] = Sum(from + g * w.group, w.group);
+    for (int g = 0; g < w.groups(); ++g) sums[at + std::size_t(g)] = Sum(from + g * w.group, w.group);
   }
-  return {p, workspace, stride, sums, 0};
+  return {p, workspace, stride, sums, scales, 0};
 }
 
 Inputs PrepareInputs(const LinearProduct& p, float* workspace) {
-  switch (p.weight.bits) {
-    case 2:
-      return Prepare<2>(p, workspace);
-    case 4:
-      return Prepare<4>(p, workspace);
-    case 8:
-      return Prepare<8>(p, workspace);
-    default:
-      return {p, p.x, std::size_t(p.weight.in), nullptr, 0};
-  }
+  if (!p.weight.packed()) return {p, p.x, std::size_t(p.weight.in), nullptr, nullptr, 0};
+  using Held = std::optional<Inputs>;
+  return *ForBits<Held>(p.weight.bits,
+                        [&](auto of) { return Held(Prepare<decltype(of)::value>(p, workspace)); });
 }
 
 }  // namespace
+
+bool HasFewRows(int bits) {
+  return bits == 0 || ForBits<bool>(bits, [](auto) { return true; });
+}
 
 void FewRows(const LinearProduct& p, float* workspace) {
   const WeightView& w = p.weight;
@@ -383,7 +414,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mlx_vision::kernels {
 
+HWY_EXPORT(HasFewRows);
 HWY_EXPORT(FewRows);
+
+bool has_few_rows(const WeightView& weight) { return HWY_DYNAMIC_DISPATCH(HasFewRows)(weight.bits); }
 
 void few_rows(const LinearProduct& product, float* workspace) {
   HWY_DYNAMIC_DISPATCH(FewRows)(product, workspace);

@@ -14,8 +14,9 @@ constexpr std::size_t few_rows_workspace(int rows, int in) {
   return std::size_t(rows) * (std::size_t(in) * 2 + 256) + 16;
 }
 
-/// Whether few_rows() knows how the weight is stored: dense, or numbers that fill a word without rest.
-constexpr bool has_few_rows(const WeightView& w) { return w.bits == 0 || 32 % w.bits == 0; }
+/// Whether few_rows() takes how the weight is stored: dense, packed numbers that fill a word without rest,
+/// and others where the processor multiplies bytes.
+bool has_few_rows(const WeightView& weight);
 
 /// The product for few rows, bound by reading the weights once: each row of W is unpacked in registers and
 /// multiplied at once, on the shared pool. `workspace` holds few_rows_workspace() floats.
