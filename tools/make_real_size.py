@@ -271,7 +271,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=MODELS)
     parser.add_argument("out", type=Path, help="folder to write; made if absent")
-    parser.add_argument("--bits", type=int, choices=(4, 8, 16), default=16, help="of the language part; 16 = bfloat16, not quantised")
+    parser.add_argument("--bits", type=int, choices=(2, 3, 4, 5, 6, 8, 16), default=16, help="of the language part; 16 = bfloat16, not quantised")
     parser.add_argument("--text-layers", type=int, help="of the language model, in place of the model's own number")
     parser.add_argument("--vision-layers", type=int, help="of the image encoder")
     parser.add_argument("--seed", type=int, default=0)
