@@ -8,6 +8,7 @@
 
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -86,7 +87,7 @@ class AcrossBytes {
     constexpr std::uint64_t kThere = (std::uint64_t(1) << PackedBlock<kBits>::kBytes) - 1;
     __m512i near = _mm512_maskz_loadu_epi8(kThere, packed);
     asm("vpermb %0, %1, %0\n\tvpmultishiftqb %0, %2, %0"
-        : "+v"(near)
+        : "+&v"(near)  // written before the shifts are read
         : "v"(hn::Load(D8(), kFrom.data()).raw), "v"(hn::Load(D8(), kShift.data()).raw));
     *numbers = hn::And(V8{near}, hn::Set(D8(), std::uint8_t((1 << kBits) - 1)));
   }
